@@ -1,0 +1,1 @@
+"""The documents: feeds, cleaning, enrichment and bulk indexing. Imports `plugin` and `rerank`."""

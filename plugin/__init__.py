@@ -1,0 +1,1 @@
+"""The engine: OpenSearch plugin, embedded node, index, pipelines and search. Imports `rerank` only."""

@@ -1,0 +1,1 @@
+"""Text models: bundles, training, export, quantization and the model service. Imports neither `plugin` nor `ingest`."""

@@ -1,0 +1,45 @@
+# Two commands do everything on a fresh machine with Python 3.11: `make demo` and `make test`.
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: help demo down test lint types unit docs bench recipe clean
+
+help:  ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: $(BIN)/python pyproject.toml
+	$(PIP) install --quiet --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	$(PIP) install --quiet --editable '.[dev,train]'
+	@touch $@
+
+demo: $(VENV)/.core  ## start OpenSearch with polyrank, ingest the demo catalogue, search it, evaluate it
+	@PATH="$(CURDIR)/$(BIN):$$PATH" demo/run
+
+down: $(VENV)/.core  ## stop what `make demo` started
+	@$(BIN)/plugin down
+
+test: lint types unit  ## environment, lint, types, all tests (a real node included)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+unit: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+docs: $(VENV)/.dev  ## write docs/cli.md from the commands
+	$(BIN)/python docs/write_cli.py
+
+clean:  ## remove the environment and caches of this checkout (not POLYRANK_HOME)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,154 @@
+"""A model bundle is a folder: manifest.json, model.onnx, tokenizer.json, README.md. Loading verifies every hash."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rerank.errors import BundleError
+from rerank.manifest import Manifest, Task
+
+MANIFEST = "manifest.json"
+MODEL = "model.onnx"
+TOKENIZER = "tokenizer.json"
+MODEL_CARD = "README.md"
+MODELS = Path(__file__).parent / "models"
+"""The bundles that ship with polyrank."""
+
+REFUSED_SUFFIXES = frozenset(
+    ".bin .ckpt .data .dill .dll .dylib .h5 .jar .joblib .npy .npz .pickle .pkl .pt .pth .py .pyc .sh .so .zip".split()
+)
+"""Kinds that can run code when a program opens them, or hide weights that no hash covers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified bundle: its folder and its manifest."""
+
+    path: Path
+    manifest: Manifest
+
+    @property
+    def fingerprint(self) -> str:
+        """The manifest's fingerprint."""
+        return self.manifest.fingerprint
+
+
+def load_bundle(path: Path, task: Task | None = None) -> Bundle:
+    """Read and verify a bundle; does not start the model.
+
+    Args:
+        path: the bundle's folder.
+        task: what the model must be for; any when None.
+
+    Raises:
+        BundleError: the folder or a file is missing, a hash differs, a file of a dangerous kind lies there,
+            or the bundle is for another task.
+    """
+    manifest_path = path / MANIFEST
+    try:
+        data = json.loads(manifest_path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BundleError(f"{path} holds no {MANIFEST}; a bundle is a folder made by `rerank export-onnx`") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise BundleError(f"cannot read {manifest_path}: {error}") from error
+    manifest = Manifest.from_json(data, str(manifest_path))
+    if task is not None and manifest.task != task:
+        raise BundleError(f"{path} is a bundle to {manifest.task}, one to {task} is needed")
+    _verify(path, manifest)
+    return Bundle(path, manifest)
+
+
+def _verify(path: Path, manifest: Manifest) -> None:
+    for name in (MODEL, TOKENIZER):
+        if name not in manifest.files:
+            raise BundleError(f"{path / MANIFEST} lists no hash for {name}; export the model again")
+    for entry in sorted(path.iterdir()):
+        if entry.suffix.lower() in REFUSED_SUFFIXES and entry.name not in manifest.files:
+            raise BundleError(f"{entry} does not belong in a bundle (a {entry.suffix} file is not loaded); remove it")
+    for name, expected in manifest.files.items():
+        file = path / name
+        if _is_pickle(name):
+            raise BundleError(f"{file} is a pickle, which can run code; export the model to ONNX instead")
+        if not file.is_file():
+            raise BundleError(f"{file} is missing; the manifest lists it")
+        if (found := file_hash(file)) != expected.lower():
+            raise BundleError(
+                f"{file} was changed: sha256 {found[:12]}..., the manifest says {expected[:12]}...; fetch the bundle again"
+            )
+
+
+def _is_pickle(name: str) -> bool:
+    return Path(name).suffix.lower() in {".pkl", ".pickle", ".pt", ".pth", ".joblib", ".dill", ".ckpt", ".bin"}
+
+
+def file_hash(path: Path) -> str:
+    """Return the sha256 of a file in hex."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, Path], model_card: str) -> Bundle:
+    """Write a bundle whole or not at all, then verify it.
+
+    An existing bundle at `path` is replaced; any other folder with content is left alone.
+
+    Args:
+        path: where the folder goes.
+        manifest: its `files` are computed here.
+        files: file name in the bundle to the file to copy.
+        model_card: text of README.md.
+
+    Raises:
+        BundleError: `path` is taken by something else, or cannot be written.
+    """
+    refuse_foreign_folder(path)
+    manifest = replace(manifest, files={name: file_hash(source) for name, source in files.items()})
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as scratch:
+            staged = Path(scratch) / path.name
+            staged.mkdir()
+            for name, source in files.items():
+                shutil.copyfile(source, staged / name)
+            content = json.dumps(manifest.to_json(), indent=2, ensure_ascii=False)
+            (staged / MANIFEST).write_text(content + "\n", encoding="utf-8")
+            (staged / MODEL_CARD).write_text(model_card, encoding="utf-8")
+            load_bundle(staged)
+            if path.exists():
+                os.replace(path, Path(scratch) / "old")
+            os.replace(staged, path)
+    except OSError as error:
+        raise BundleError(f"cannot write the bundle {path}: {error}") from error
+    return load_bundle(path)
+
+
+def refuse_foreign_folder(path: Path) -> None:
+    """Check that a bundle may be written to `path`.
+
+    Raises:
+        BundleError: it exists and is neither an empty folder nor a bundle.
+    """
+    if path.exists() and not (path / MANIFEST).is_file() and not (path.is_dir() and not any(path.iterdir())):
+        raise BundleError(f"{path} exists and is no bundle; name a new folder or remove it")
+
+
+def default_bundle(task: Task, models: Path = MODELS) -> Path:
+    """Return the folder of the shipped bundle for `task`.
+
+    Raises:
+        BundleError: none is there, or several are.
+    """
+    found = [
+        folder.parent
+        for folder in sorted(models.glob(f"*/{MANIFEST}"))
+        if json.loads(folder.read_text(encoding="utf-8")).get("task") == task
+    ]
+    if len(found) != 1:
+        names = ", ".join(folder.name for folder in found) or "none"
+        raise BundleError(f"{models} should hold one bundle to {task}, found {names}; name the bundle to use")
+    return found[0]

@@ -1,0 +1,183 @@
+"""What a model bundle says of itself: the content of manifest.json as a frozen type."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from rerank.errors import BundleError, ModelInputError
+from rerank.template import DocumentTemplate
+
+FORMAT = 1
+
+Task = Literal["embed", "rerank"]
+Pooling = Literal["mean", "cls"]
+Activation = Literal["sigmoid", "identity"]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Turns a logit into a probability: sigmoid(scale * logit + shift)."""
+
+    scale: float = 1.0
+    shift: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What a bundle says of itself. `files` maps file name to sha256 hex; `training` and `metrics` are free
+    JSON for the reader and do not count for the fingerprint."""
+
+    name: str
+    task: Task
+    base_model: str
+    licence: str
+    languages: tuple[str, ...]
+    max_length: int
+    template: DocumentTemplate
+    files: Mapping[str, str]
+    pooling: Pooling | None = None
+    dimension: int | None = None
+    activation: Activation | None = None
+    calibration: Calibration | None = None
+    query_prefix: str = ""
+    document_prefix: str = ""
+    precision: str = "fp32"
+    training: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """`sha256:` over what shapes the output: task, template, prefixes, length, pooling, calibration, files."""
+        data = self.to_json()
+        shaping = ("task", "template", "query_prefix", "document_prefix", "max_length", "pooling", "dimension")
+        kept = {key: data.get(key) for key in (*shaping, "activation", "calibration", "files")}
+        return "sha256:" + hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of manifest.json, keys in reading order."""
+        data: dict[str, Any] = {
+            "format": FORMAT,
+            "name": self.name,
+            "task": self.task,
+            "base_model": self.base_model,
+            "licence": self.licence,
+            "languages": list(self.languages),
+            "max_length": self.max_length,
+        }
+        if self.task == "embed":
+            data |= {"pooling": self.pooling, "dimension": self.dimension}
+        else:
+            calibration = self.calibration or Calibration()
+            data |= {
+                "activation": self.activation or "sigmoid",
+                "calibration": {"scale": calibration.scale, "shift": calibration.shift},
+            }
+        return data | {
+            "template": self.template.to_json(),
+            "query_prefix": self.query_prefix,
+            "document_prefix": self.document_prefix,
+            "precision": self.precision,
+            "files": dict(sorted(self.files.items())),
+            "training": dict(self.training),
+            "metrics": dict(self.metrics),
+        }
+
+    @classmethod
+    def from_json(cls, data: object, where: str) -> "Manifest":
+        """Read manifest.json's content.
+
+        Raises:
+            BundleError: a key is missing or has a wrong value; the message names `where` and the key.
+        """
+        if not isinstance(data, Mapping):
+            raise BundleError(f"{where} is not a JSON object; is it a polyrank bundle?")
+        if data.get("format") != FORMAT:
+            raise BundleError(
+                f"{where} has format {data.get('format')!r}, this polyrank reads {FORMAT}; export the model again"
+            )
+        read = _Reader(data, where)
+        task = read.one_of("task", get_args(Task))
+        embed = task == "embed"
+        try:
+            template = DocumentTemplate.from_json(data.get("template"))
+        except ModelInputError as error:
+            raise BundleError(f"{where}: {error}") from error
+        return cls(
+            name=read.text("name"),
+            task=task,
+            base_model=read.text("base_model"),
+            licence=read.text("licence"),
+            languages=tuple(read.texts("languages")),
+            max_length=read.count("max_length"),
+            template=template,
+            files=read.hashes("files"),
+            pooling=read.one_of("pooling", get_args(Pooling)) if embed else None,
+            dimension=read.count("dimension") if embed else None,
+            activation=None if embed else read.one_of("activation", get_args(Activation)),
+            calibration=None if embed else read.calibration("calibration"),
+            query_prefix=read.text("query_prefix", ""),
+            document_prefix=read.text("document_prefix", ""),
+            precision=read.text("precision", "fp32"),
+            training=read.mapping("training"),
+            metrics=read.mapping("metrics"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Takes typed values out of a JSON object, or says which key of which file is wrong."""
+
+    data: Mapping[str, Any]
+    where: str
+
+    def wrong(self, key: str, expected: str) -> BundleError:
+        found = repr(self.data[key]) if key in self.data else "nothing"
+        return BundleError(f"{self.where}: `{key}` must be {expected}, found {found[:80]}")
+
+    def text(self, key: str, default: str | None = None) -> str:
+        value = self.data.get(key, default)
+        if not isinstance(value, str):
+            raise self.wrong(key, "a string")
+        return value
+
+    def one_of(self, key: str, options: tuple[str, ...]) -> Any:
+        value = self.data.get(key)
+        if value not in options:
+            raise self.wrong(key, " or ".join(options))
+        return value
+
+    def count(self, key: str) -> int:
+        value = self.data.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise self.wrong(key, "a positive whole number")
+        return value
+
+    def mapping(self, key: str) -> Mapping[str, Any]:
+        value = self.data.get(key, {})
+        if not isinstance(value, Mapping):
+            raise self.wrong(key, "an object")
+        return value
+
+    def texts(self, key: str) -> list[str]:
+        value = self.data.get(key)
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.wrong(key, "a list of strings")
+        return value
+
+    def hashes(self, key: str) -> Mapping[str, str]:
+        value = self.mapping(key)
+        for name, digest in value.items():
+            plain = name not in ("", ".", "..") and not set("/\\:") & set(name)
+            if not plain or not isinstance(digest, str) or len(digest) != 64:
+                raise self.wrong(key, "plain file names, each with its sha256 in hex")
+        return value
+
+    def calibration(self, key: str) -> Calibration:
+        value = self.mapping(key)
+        numbers = [value.get("scale", 1.0), value.get("shift", 0.0)]
+        if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
+            raise self.wrong(key, "{scale, shift} with two numbers")
+        return Calibration(float(numbers[0]), float(numbers[1]))

@@ -44,9 +44,7 @@ def plain_query(text: str, fields: Sequence[str] = PLAIN_FIELDS) -> dict[str, An
     return {"multi_match": {"query": text, "fields": list(fields), "type": "most_fields"}}
 
 
-def search(
-    client: OpenSearch, index: str, text: str, *, size: int = 10, pipeline: str | None = None
-) -> SearchOutcome:
+def search(client: OpenSearch, index: str, text: str, *, size: int = 10, pipeline: str | None = None) -> SearchOutcome:
     """Search an index twice: with `search_pipeline=_none` and through its pipeline.
 
     Args:
@@ -61,12 +59,8 @@ def search(
     """
     body = {"query": plain_query(text), "_source": ["title", "language"]}
     with cluster_errors(f"search {index}"):
-        plain = client.search(
-            index=index, body={**body, "size": BEFORE_WINDOW}, params={"search_pipeline": "_none"}
-        )
-        piped = client.search(
-            index=index, body={**body, "size": size}, params={"search_pipeline": pipeline or index}
-        )
+        plain = client.search(index=index, body={**body, "size": BEFORE_WINDOW}, params={"search_pipeline": "_none"})
+        piped = client.search(index=index, body={**body, "size": size}, params={"search_pipeline": pipeline or index})
     plain_hits, piped_hits = plain["hits"]["hits"], piped["hits"]["hits"]
     section = piped.get("ext", {}).get("polyrank", {})
     bm25_rank = {hit["_id"]: rank for rank, hit in enumerate(plain_hits, start=1)}
@@ -82,9 +76,7 @@ def search(
     return SearchOutcome(text, before, after, section)
 
 
-def _followed(
-    hit: Mapping[str, Any], rank: int, bm25_rank: int | None, trail: Mapping[str, Any]
-) -> ScoredHit:
+def _followed(hit: Mapping[str, Any], rank: int, bm25_rank: int | None, trail: Mapping[str, Any]) -> ScoredHit:
     ranks = trail.get("ranks") or {}
     return ScoredHit(
         doc_id=hit["_id"],

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -44,25 +45,25 @@ def _story(outcome: SearchOutcome) -> str:
     """Return in two lines how the query was understood, how long the stages took, and what went wrong."""
     section = outcome.polyrank
     language = section.get("language") or {}
-    lines = [f"[bold]{outcome.query}[/bold]"]
+    lines = [f"[bold]{escape(outcome.query)}[/bold]"]
     if language.get("code"):
         lines[0] += f"   language {language['code']} ({language.get('confidence', 0):.2f})"
     if section.get("model_query") and section["model_query"] != outcome.query:
-        lines[0] += f"   read by the models as [bold]{section['model_query']}[/bold]"
+        lines[0] += f"   read by the models as [bold]{escape(section['model_query'])}[/bold]"
     timings = section.get("timings_ms") or {}
-    lines.append(
-        "   ".join(f"{stage} {spent:.1f} ms" for stage, spent in timings.items() if spent is not None)
-    )
+    lines.append("   ".join(f"{stage} {spent:.1f} ms" for stage, spent in timings.items() if spent is not None))
     for key, colour in (("skipped", "yellow"), ("degraded", "red")):
         if section.get(key):
-            lines.append(f"[{colour}]{key}: {section[key]}[/{colour}]")
+            lines.append(f"[{colour}]{key}: {escape(section[key])}[/{colour}]")
     return "\n".join(lines)
 
 
 def _before_table(hits: list[ScoredHit]) -> Table:
     table = Table("#", "id", "lang", "title", "score", title="before: BM25 alone", title_justify="left")
     for hit in hits:
-        table.add_row(str(hit.final_rank), hit.doc_id, hit.language, hit.title, f"{hit.final_score:.2f}")
+        table.add_row(
+            str(hit.final_rank), escape(hit.doc_id), hit.language, escape(hit.title), f"{hit.final_score:.2f}"
+        )
     return table
 
 
@@ -73,18 +74,14 @@ def _after_table(hits: list[ScoredHit]) -> Table:
         ranks = (hit.bm25_rank, hit.knn_rank, hit.translated_rank, hit.fused_rank)
         score = "-" if hit.cross_encoder_score is None else f"{hit.cross_encoder_score:.3f}"
         shown = ("-" if rank is None else str(rank) for rank in ranks)
-        table.add_row(str(hit.final_rank), hit.doc_id, hit.language, hit.title, *shown, score)
+        table.add_row(str(hit.final_rank), escape(hit.doc_id), hit.language, escape(hit.title), *shown, score)
     return table
 
 
 @click.command()
 @click.option("--index", required=True, help="Index or alias to search.")
-@click.option(
-    "--queries", required=True, type=FILE, help="Queries: JSON lines (id, text, lang, split) or TSV."
-)
-@click.option(
-    "--qrels", required=True, type=FILE, help="Judgements: TSV with query_id, doc_id, relevance; or TREC."
-)
+@click.option("--queries", required=True, type=FILE, help="Queries: JSON lines (id, text, lang, split) or TSV.")
+@click.option("--qrels", required=True, type=FILE, help="Judgements: TSV with query_id, doc_id, relevance; or TREC.")
 @click.option("--split", help="Keep only the queries of this split.")
 @click.option(
     "--system",
@@ -101,9 +98,7 @@ def _after_table(hits: list[ScoredHit]) -> Table:
     type=click.IntRange(1),
     help="Deadline per query; generous, so that quality is measured and not this machine's haste.",
 )
-@click.option(
-    "--runs", type=click.Path(file_okay=False, path_type=Path), help="Write TREC runs into this folder."
-)
+@click.option("--runs", type=click.Path(file_okay=False, path_type=Path), help="Write TREC runs into this folder.")
 @click.option("--url", help=URL_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def evaluate(
@@ -154,10 +149,8 @@ def _print_evaluation(outcome: Evaluation) -> None:
     for system, result in outcome.results.items():
         if result.degraded:
             reasons = sorted(set(result.degraded.values()))
-            console.print(
-                f"[red]{system}: {len(result.degraded)} answers degraded[/red]: {'; '.join(reasons)}"
-            )
+            console.print(f"[red]{system}: {len(result.degraded)} answers degraded[/red]: {escape('; '.join(reasons))}")
     for row in outcome.hurt()[:10]:
         console.print(
-            f"hurt by reranking: {row['query']} {row['hybrid']:.3f} -> {row['reranked']:.3f}", highlight=False
+            f"hurt by reranking: {escape(row['query'])} {row['hybrid']:.3f} -> {row['reranked']:.3f}", highlight=False
         )

@@ -114,9 +114,7 @@ def read_qrels(path: Path) -> list[Judgement]:
             numbered: Iterable[tuple[int, list[str]]] = enumerate(rows, start=2)
         elif len(header := (header[0].split() if len(header) == 1 else header)) == 4:
             columns = [0, 2, 3]
-            numbered = enumerate(
-                [header, *(row[0].split() if len(row) == 1 else row for row in rows)], start=1
-            )
+            numbered = enumerate([header, *(row[0].split() if len(row) == 1 else row for row in rows)], start=1)
         else:
             raise JudgementError(f"{path}: the header lacks {', '.join(QRELS_COLUMNS)}; is it a qrels file?")
         judgements = []

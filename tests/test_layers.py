@@ -1,4 +1,4 @@
-"""The house has three floors and one direction: a lower floor never imports a higher one, not even inside a function."""
+"""Three floors, one direction: a lower floor never imports a higher one, not even inside a function."""
 
 import ast
 from pathlib import Path

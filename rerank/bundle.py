@@ -19,10 +19,11 @@ MODEL_CARD = "README.md"
 MODELS = Path(__file__).parent / "models"
 """The bundles that ship with polyrank."""
 
-REFUSED_SUFFIXES = frozenset(
-    ".bin .ckpt .data .dill .dll .dylib .h5 .jar .joblib .npy .npz .pickle .pkl .pt .pth .py .pyc .sh .so .zip".split()
-)
-"""Kinds that can run code when a program opens them, or hide weights that no hash covers."""
+PICKLES = frozenset({".bin", ".ckpt", ".dill", ".joblib", ".pickle", ".pkl", ".pt", ".pth"})
+"""Kinds that may be pickles, which run code when opened: refused even when listed."""
+
+UNLISTED = PICKLES | {".data", ".dll", ".dylib", ".h5", ".jar", ".npy", ".npz", ".onnx", ".py", ".pyc", ".so", ".zip"}
+"""Kinds refused unless the manifest has their hash: code, archives and weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +69,19 @@ def _verify(path: Path, manifest: Manifest) -> None:
         if name not in manifest.files:
             raise BundleError(f"{path / MANIFEST} lists no hash for {name}; export the model again")
     for entry in sorted(path.iterdir()):
-        if entry.suffix.lower() in REFUSED_SUFFIXES and entry.name not in manifest.files:
+        if entry.suffix.lower() in UNLISTED and entry.name not in manifest.files:
             raise BundleError(f"{entry} does not belong in a bundle (a {entry.suffix} file is not loaded); remove it")
     for name, expected in manifest.files.items():
         file = path / name
-        if _is_pickle(name):
+        if file.suffix.lower() in PICKLES:
             raise BundleError(f"{file} is a pickle, which can run code; export the model to ONNX instead")
         if not file.is_file():
             raise BundleError(f"{file} is missing; the manifest lists it")
         if (found := file_hash(file)) != expected.lower():
             raise BundleError(
-                f"{file} was changed: sha256 {found[:12]}..., the manifest says {expected[:12]}...; fetch the bundle again"
+                f"{file} was changed: its sha256 starts {found[:12]}, the manifest says {expected[:12]}; "
+                "fetch the bundle again"
             )
-
-
-def _is_pickle(name: str) -> bool:
-    return Path(name).suffix.lower() in {".pkl", ".pickle", ".pt", ".pth", ".joblib", ".dill", ".ckpt", ".bin"}
 
 
 def file_hash(path: Path) -> str:

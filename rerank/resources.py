@@ -1,0 +1,100 @@
+"""The resources folder: a shop's glossaries and its catalogue's statistics, re-read when they change.
+
+    glossary/*.tsv                header of BCP 47 codes, alternatives joined by " | "
+    vocabulary/<alias>.tsv.gz     written by ingest, see `rerank.vocabulary`
+"""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from rerank.home import polyrank_home
+from rerank.translation.glossary import Glossary, read_glossary
+from rerank.vocabulary import Vocabulary, read_vocabulary
+
+RECHECK_SECONDS = 1.0
+
+_Stamp = tuple[int, int, int]
+_T = TypeVar("_T", Glossary, Vocabulary)
+
+
+class Resources:
+    """A live view of the folder: files are looked at again at most once a second. Safe to share among threads."""
+
+    def __init__(self, folder: Path, *, recheck_seconds: float = RECHECK_SECONDS) -> None:
+        self.folder = folder
+        self._recheck_seconds = recheck_seconds
+        self._lock = threading.Lock()
+        self._checked: dict[Path, tuple[float, _Stamp | None]] = {}
+        self._listed: tuple[float, list[Path]] = (float("-inf"), [])
+        self._glossaries: dict[Path, tuple[_Stamp, Glossary]] = {}
+        self._vocabularies: dict[Path, tuple[_Stamp, Vocabulary]] = {}
+
+    def vocabulary(self, alias: str | None) -> Vocabulary | None:
+        """Return a catalogue's statistics; None when the alias is None or has no file.
+
+        Raises ResourceError when the file cannot be read.
+        """
+        if alias is None or Path(alias).name != alias:
+            return None
+        path = self.folder / "vocabulary" / f"{alias}.tsv.gz"
+        with self._lock:
+            return self._current(path, self._vocabularies, read_vocabulary)
+
+    def glossaries(self) -> tuple[Glossary, ...]:
+        """Return the glossaries in the order of their names; the first that knows a phrase wins.
+
+        Raises ResourceError when one cannot be read.
+        """
+        with self._lock:
+            now = time.monotonic()
+            if now - self._listed[0] >= self._recheck_seconds:
+                self._listed = (now, sorted((self.folder / "glossary").glob("*.tsv")))
+            found = (self._current(path, self._glossaries, read_glossary) for path in self._listed[1])
+            return tuple(glossary for glossary in found if glossary is not None)
+
+    def _current(self, path: Path, cache: dict[Path, tuple[_Stamp, _T]], read: Callable[[Path], _T]) -> _T | None:
+        stamp = self._stamp(path)
+        if stamp is None:
+            cache.pop(path, None)
+            return None
+        known = cache.get(path)
+        if known is None or known[0] != stamp:
+            known = cache[path] = (stamp, read(path))
+        return known[1]
+
+    def _stamp(self, path: Path) -> _Stamp | None:
+        now = time.monotonic()
+        checked = self._checked.get(path)
+        if checked is not None and now - checked[0] < self._recheck_seconds:
+            return checked[1]
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            stamp = None
+        else:
+            stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+        self._checked[path] = (now, stamp)
+        return stamp
+
+
+def load_resources(folder: Path | None = None) -> Resources:
+    """Open a resources folder; None means `polyrank_home()/resources`. A folder that is not there is empty."""
+    return Resources(folder if folder is not None else polyrank_home() / "resources")
+
+
+def write_glossary(folder: Path, name: str, source: Path) -> Path:
+    """Check a glossary file and copy it to `glossary/<name>.tsv` below the resources folder; return its path.
+
+    Raises ResourceError when it is not a glossary.
+    """
+    read_glossary(source)
+    target = folder / "glossary" / f"{name}.tsv"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".partial")
+    shutil.copyfile(source, partial)
+    partial.replace(target)
+    return target

@@ -1,0 +1,232 @@
+"""Compiled dictionaries: one SQLite file for each pair of languages, read from all that is installed for it.
+
+A pair (de, en) gathers German-English read forwards and English-German read backwards; a word that both know
+gains. Where a pair is thin, a third language helps: Swedish-German and German-English give Swedish-English.
+"""
+
+import hashlib
+import math
+import os
+import sqlite3
+import tempfile
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from filelock import FileLock
+
+from rerank.translation.freedict import FreeDict, read_entries
+from rerank.translation.words import strip_accents
+
+FORMAT = "1"
+MAX_TRANSLATIONS = 24
+BACKWARD_WEIGHT = 0.8
+PIVOT_WEIGHT = 0.5
+CACHED_TERMS = 20_000
+
+Weighted = tuple[str, float]
+
+
+class Lexicon:
+    """Word translations from one language into another; safe to share among threads, reads from disk as asked."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._local = threading.local()
+        self._cache: dict[str, tuple[Weighted, ...]] = {}
+
+    def lookup(self, terms: Iterable[str]) -> dict[str, tuple[Weighted, ...]]:
+        """Return the translations of the folded terms it knows, each with a weight above 0, the heaviest first.
+
+        A term that stands there only with accents is found without them.
+        """
+        wanted = set(terms)
+        missing = [term for term in wanted if term not in self._cache]
+        if missing:
+            if len(self._cache) > CACHED_TERMS:
+                self._cache = {}
+            self._cache.update(self._read(missing))
+        cache = self._cache
+        return {term: found for term in wanted if (found := cache.get(term))}
+
+    def _read(self, terms: Sequence[str]) -> dict[str, tuple[Weighted, ...]]:
+        found: dict[str, tuple[Weighted, ...]] = dict.fromkeys(terms, ())
+        for start in range(0, len(terms), 500):
+            part = terms[start : start + 500]
+            marks = ",".join("?" * len(part))
+            rows = self._connection.execute(f"SELECT term, translations FROM terms WHERE term IN ({marks})", part)
+            for term, packed in rows:
+                found[term] = _unpack(packed)
+            plain = [term for term in part if not found[term]]
+            marks = ",".join("?" * len(plain))
+            rows = self._connection.execute(
+                f"SELECT plain, translations FROM plain JOIN terms USING (term) WHERE plain IN ({marks})", plain
+            )
+            for term, packed in rows:
+                found[term] = found[term] or _unpack(packed)
+        return found
+
+    def entries(self) -> Iterator[tuple[str, tuple[Weighted, ...]]]:
+        """Yield every term with its translations."""
+        for term, packed in self._connection.execute("SELECT term, translations FROM terms"):
+            yield term, _unpack(packed)
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(f"{self._path.as_uri()}?mode=ro&immutable=1", uri=True)
+            self._local.connection = connection
+        return connection
+
+
+class LexiconStore:
+    """The installed dictionaries and their compiled forms below `folder`."""
+
+    def __init__(self, folder: Path, dictionaries: Sequence[FreeDict], *, pivots: bool = True) -> None:
+        self._folder = folder
+        self._dictionaries = dictionaries
+        self._pivots = pivots
+        self._open: dict[tuple[str, str], Lexicon] = {}
+
+    @cached_property
+    def _by_pair(self) -> dict[frozenset[str], list[FreeDict]]:
+        grouped = defaultdict(list)
+        for dictionary in self._dictionaries:
+            grouped[frozenset((dictionary.source, dictionary.target))].append(dictionary)
+        return dict(grouped)
+
+    def pairs(self) -> frozenset[tuple[str, str]]:
+        """Return the pairs that a dictionary joins directly."""
+        return frozenset((a, b) for pair in self._by_pair for a in pair for b in pair if a != b)
+
+    @cached_property
+    def version(self) -> str:
+        """A hash over the installed files' names, sizes and times."""
+        state = [FORMAT, str(self._pivots), *(_stamp(dictionary) for dictionary in self._dictionaries)]
+        return hashlib.sha256("\n".join(state).encode()).hexdigest()[:12]
+
+    def lexicon(self, source: str, target: str) -> Lexicon:
+        """Open the compiled lexicon of a pair, compiling it first where it is new (seconds; once a machine).
+
+        Raises ResourceError when a dictionary cannot be read.
+        """
+        known = self._open.get((source, target))
+        if known is None:
+            known = self._open[source, target] = Lexicon(self._compiled(source, target))
+        return known
+
+    def is_compiled(self, source: str, target: str) -> bool:
+        """Tell whether `lexicon` will answer at once."""
+        return self._path(source, target, self._third_languages(source, target)).exists()
+
+    def _compiled(self, source: str, target: str) -> Path:
+        thirds = self._third_languages(source, target)
+        path = self._path(source, target, thirds)
+        if not path.exists():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(str(self._folder / f"{'-'.join(sorted((source, target)))}.lock")):
+                if not path.exists():
+                    if thirds:
+                        self._write_pivoted(source, target, thirds, path)
+                    else:
+                        self._write_direct(source, target)
+        return path
+
+    def _third_languages(self, source: str, target: str) -> list[str]:
+        if not self._pivots:
+            return []
+        languages = {language for pair in self._by_pair for language in pair} - {source, target}
+        return sorted(
+            third
+            for third in languages
+            if {frozenset((source, third)), frozenset((third, target))} <= self._by_pair.keys()
+        )
+
+    def _path(self, source: str, target: str, thirds: Sequence[str]) -> Path:
+        pairs = [frozenset((source, target)), *(frozenset((third, end)) for third in thirds for end in (source, target))]
+        stamps = [_stamp(dictionary) for pair in pairs for dictionary in self._by_pair.get(pair, ())]
+        digest = hashlib.sha256("\n".join([FORMAT, *stamps]).encode()).hexdigest()[:12]
+        return self._folder / f"{source}-{target}-{digest}.sqlite"
+
+    def _write_direct(self, source: str, target: str) -> None:
+        """Parse a pair's dictionaries once and write both directions."""
+        tables: dict[tuple[str, str], dict[str, dict[str, float]]] = {
+            (source, target): defaultdict(dict),
+            (target, source): defaultdict(dict),
+        }
+        for dictionary in self._by_pair.get(frozenset((source, target)), ()):
+            forward = tables[dictionary.source, dictionary.target]
+            backward = tables[dictionary.target, dictionary.source]
+            for headword, translation, weight in _weighted(dictionary):
+                _add(forward, headword, translation, weight)
+                _add(backward, translation, headword, BACKWARD_WEIGHT * weight)
+        for (start, end), table in tables.items():
+            _write(self._path(start, end, ()), table)
+
+    def _direct(self, source: str, target: str) -> Lexicon:
+        path = self._path(source, target, ())
+        if not path.exists():
+            self._write_direct(source, target)
+        return Lexicon(path)
+
+    def _write_pivoted(self, source: str, target: str, thirds: Sequence[str], path: Path) -> None:
+        table: dict[str, dict[str, float]] = defaultdict(dict)
+        for term, translations in self._direct(source, target).entries():
+            table[term].update(translations)
+        for third in thirds:
+            onward = self._direct(third, target)
+            for term, middles in self._direct(source, third).entries():
+                known = onward.lookup(word for word, _ in middles[:6])
+                for middle, weight in middles[:6]:
+                    for word, onward_weight in known.get(middle, ())[:8]:
+                        _add(table, term, word, PIVOT_WEIGHT * min(weight, 1.0) * min(onward_weight, 1.0))
+        _write(path, table)
+
+
+def _weighted(dictionary: FreeDict) -> Iterator[tuple[str, str, float]]:
+    for entry in read_entries(dictionary):
+        for rank, sense in enumerate(entry.senses):
+            for place, translation in enumerate(sense):
+                for headword in entry.headwords:
+                    yield headword, translation, 1.0 / (1.0 + 0.5 * rank + 0.25 * place)
+
+
+def _add(table: dict[str, dict[str, float]], term: str, translation: str, weight: float) -> None:
+    row = table[term]
+    row[translation] = row.get(translation, 0.0) + weight
+
+
+def _write(path: Path, table: dict[str, dict[str, float]]) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.")
+    os.close(handle)
+    connection = sqlite3.connect(name)
+    with connection:
+        connection.executescript(
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+            "CREATE TABLE terms (term TEXT PRIMARY KEY, translations TEXT NOT NULL) WITHOUT ROWID;"
+            "CREATE TABLE plain (plain TEXT, term TEXT, PRIMARY KEY (plain, term)) WITHOUT ROWID;"
+        )
+        terms = sorted(table)
+        connection.executemany("INSERT INTO terms VALUES (?, ?)", ((term, _pack(table[term])) for term in terms))
+        accented = ((plain, term) for term in terms if (plain := strip_accents(term)) != term)
+        connection.executemany("INSERT OR IGNORE INTO plain VALUES (?, ?)", accented)
+    connection.close()
+    Path(name).replace(path)
+
+
+def _pack(translations: dict[str, float]) -> str:
+    best = sorted(translations.items(), key=lambda item: (-item[1], item[0]))[:MAX_TRANSLATIONS]
+    return "\n".join(f"{weight:.3f}\t{word}" for word, weight in best)
+
+
+def _unpack(packed: str) -> tuple[Weighted, ...]:
+    rows = (row.split("\t", 1) for row in packed.split("\n"))
+    return tuple((word, float(weight)) for weight, word in rows)
+
+
+def _stamp(dictionary: FreeDict) -> str:
+    files = (dictionary.index.stat(), dictionary.text.stat())
+    return " ".join([dictionary.index.name, *(f"{status.st_size}:{math.floor(status.st_mtime)}" for status in files)])

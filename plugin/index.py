@@ -1,0 +1,194 @@
+"""The index behind an alias: mapping with one analyzed sub-field per language, and `_meta` that says which model's
+vectors it holds. Vectors of two models are never mixed in one field."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from plugin.analyzers import UNDETERMINED, analysis_settings, analyzer_name
+from plugin.client import OpenSearch, cluster_errors
+from plugin.errors import ClusterError
+
+SCHEMA_VERSION = 1
+DEFAULT_LANGUAGES = ("en", "de", "es", "fr", "it", "nl", "pt", "pl", "sv", "ja", "zh")
+TEXT_FIELDS = ("title", "text", "attributes")
+VECTOR_FIELD = "embedding"
+MAX_ATTRIBUTE_CHARS = 8000
+"""A longer raw attribute is kept in `_source` and not indexed: a Lucene term ends at 32,766 bytes."""
+
+ALIAS_NAME = re.compile(r"(?!\.{1,2}$)[^\W_A-Z\-+.][^\sA-Z\\/*?\"<>|,#:]{0,200}")
+
+
+class IndexConflictError(ClusterError):
+    """The name is taken by something that polyrank must not write to, or holds another model's vectors."""
+
+
+@dataclass(frozen=True, slots=True)
+class VectorField:
+    """Where vectors come from: the embedder's fingerprint, their length, and the bundle's name for people."""
+
+    fingerprint: str
+    dimension: int
+    bundle: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSpec:
+    """What an index serves. `languages` BCP 47; `vector` None: no vectors; `replicas` None: one where there is a
+    second node, none otherwise."""
+
+    languages: tuple[str, ...] = DEFAULT_LANGUAGES
+    vector: VectorField | None = None
+    shards: int = 1
+    replicas: int | None = None
+
+    def body(self) -> dict[str, Any]:
+        """Return the body that creates the index: settings and mapping."""
+        replicas = {"auto_expand_replicas": "0-1"} if self.replicas is None else {"number_of_replicas": self.replicas}
+        settings = {"number_of_shards": self.shards, "knn": self.vector is not None, **replicas}
+        return {"settings": {"index": settings, "analysis": analysis_settings()}, "mappings": self.mapping()}
+
+    def mapping(self) -> dict[str, Any]:
+        """Return the mapping, `_meta.polyrank` included."""
+        properties: dict[str, Any] = {field: _language_object(self.languages) for field in TEXT_FIELDS}
+        for field in ("brand", "category"):
+            keyword = {"type": "keyword", "ignore_above": 512}
+            analyzer = analyzer_name(UNDETERMINED)
+            properties[field] = {"type": "text", "analyzer": analyzer, "fields": {"keyword": keyword}}
+        for field in ("currency", "gtin", "language"):
+            properties[field] = {"type": "keyword"}
+        properties["price"] = {"type": "double"}
+        properties["attrs"] = {"type": "flat_object"}
+        properties["translations"] = {"type": "object", "enabled": False}
+        if self.vector:
+            method = {"name": "hnsw", "engine": "lucene", "space_type": "innerproduct"}
+            properties[VECTOR_FIELD] = {"type": "knn_vector", "dimension": self.vector.dimension, "method": method}
+        return {"dynamic": False, "_meta": {"polyrank": self.meta()}, "properties": properties}
+
+    def meta(self) -> dict[str, Any]:
+        """Return what `_meta.polyrank` says of schema, languages and vectors."""
+        vectors = {}
+        if self.vector:
+            vectors[VECTOR_FIELD] = {
+                "fingerprint": self.vector.fingerprint,
+                "dimension": self.vector.dimension,
+                "bundle": self.vector.bundle,
+            }
+        return {"schema_version": SCHEMA_VERSION, "languages": list(self.languages), "vectors": vectors}
+
+
+def _language_object(languages: Sequence[str]) -> dict[str, Any]:
+    codes = dict.fromkeys([*languages, UNDETERMINED])
+    return {
+        "type": "object",
+        "dynamic": False,
+        "properties": {code: {"type": "text", "analyzer": analyzer_name(code)} for code in codes},
+    }
+
+
+def ensure_index(client: OpenSearch, alias: str, spec: IndexSpec) -> str:
+    """Return the index behind `alias`, created as `alias-000001` when there is none.
+
+    An index of ours is kept; languages it does not serve yet are added to its mapping. Does not touch documents.
+
+    Args:
+        client: as `plugin.client.connect` returns.
+        alias: the name that clients search.
+        spec: what the index must serve.
+
+    Raises:
+        IndexConflictError: the name is an index of its own or an alias of a foreign one, points at several indices,
+            or the index holds vectors of another model, or has none.
+        ClusterError: the cluster cannot be reached or refuses.
+    """
+    check_alias_name(alias)
+    with cluster_errors(f"open {alias}"):
+        if client.indices.exists_alias(name=alias):
+            concrete = _behind_alias(alias, client.indices.get_alias(name=alias))
+            _extend(client, alias, concrete, spec)
+            return concrete
+        if client.indices.exists(index=alias):
+            raise IndexConflictError(
+                f"{alias} is an index, not an alias; polyrank writes to {alias}-000001 behind an alias:"
+                f" choose another --index name, or delete or rename the index {alias}"
+            )
+        concrete = f"{alias}-000001"
+        if client.indices.exists(index=concrete):
+            raise IndexConflictError(
+                f"the index {concrete} exists but no alias {alias} points at it;"
+                f" add the alias, delete the index, or choose another --index name"
+            )
+        client.indices.create(index=concrete, body={**spec.body(), "aliases": {alias: {"is_write_index": True}}})
+    return concrete
+
+
+def check_alias_name(alias: str) -> None:
+    """Check that OpenSearch would take `alias` and `alias-000001` as names.
+
+    Raises:
+        IndexConflictError: it would not.
+    """
+    if not ALIAS_NAME.fullmatch(alias):
+        raise IndexConflictError(
+            f"{alias!r} cannot name an index: use lower-case letters, digits, - and _, a letter or digit first"
+        )
+
+
+def _behind_alias(alias: str, indices: Mapping[str, Any]) -> str:
+    writable = [name for name, entry in indices.items() if entry["aliases"][alias].get("is_write_index")]
+    candidates = writable or list(indices)
+    if len(candidates) != 1:
+        raise IndexConflictError(
+            f"the alias {alias} points at {', '.join(sorted(indices))} and none is its write index;"
+            f" set is_write_index on the one to fill"
+        )
+    return candidates[0]
+
+
+def read_meta(client: OpenSearch, index: str) -> dict[str, Any]:
+    """Return `_meta.polyrank` of an index or of the one index behind an alias; empty when it is not ours.
+
+    Raises:
+        ClusterError: there is no such index.
+    """
+    with cluster_errors(f"read the mapping of {index}"):
+        answer = client.indices.get_mapping(index=index)
+    meta = next(iter(answer.values()))["mappings"].get("_meta", {}).get("polyrank", {})
+    return dict(meta)
+
+
+def _extend(client: OpenSearch, alias: str, concrete: str, spec: IndexSpec) -> None:
+    """Check that the existing index can take the spec's documents; add what languages it lacks."""
+    meta = read_meta(client, concrete)
+    if meta.get("schema_version") != SCHEMA_VERSION:
+        found = f"schema {meta['schema_version']}" if meta else "no polyrank mapping"
+        raise IndexConflictError(
+            f"{concrete} behind {alias} has {found}, this polyrank writes schema {SCHEMA_VERSION};"
+            f" choose another --index name, or delete {concrete} and ingest again"
+        )
+    _check_vectors(alias, concrete, meta.get("vectors", {}).get(VECTOR_FIELD), spec.vector)
+    served = meta["languages"]
+    missing = [language for language in spec.languages if language not in served]
+    if missing:
+        grown = {field: _language_object(missing) for field in TEXT_FIELDS}
+        body = {"_meta": {"polyrank": {**meta, "languages": [*served, *missing]}}, "properties": grown}
+        client.indices.put_mapping(index=concrete, body=body)
+
+
+def _check_vectors(alias: str, concrete: str, found: Mapping[str, Any] | None, wanted: VectorField | None) -> None:
+    if (found or {}).get("fingerprint") == (wanted.fingerprint if wanted else None):
+        return
+    advice = f"delete {concrete} or choose another --index name, and ingest again"
+    if found is None:
+        raise IndexConflictError(f"{concrete} behind {alias} was made without vectors; {advice}, or use --no-embed")
+    if wanted is None:
+        raise IndexConflictError(
+            f"{concrete} behind {alias} holds vectors of {found.get('bundle')}, and documents without vectors would"
+            f" not be found by them; leave out --no-embed"
+        )
+    raise IndexConflictError(
+        f"{concrete} behind {alias} holds vectors of {found.get('bundle')} ({str(found.get('fingerprint'))[:15]}...),"
+        f" the embedder is {wanted.bundle} ({wanted.fingerprint[:15]}...) and vectors of two models cannot be"
+        f" compared; name the old one with --embedder, or {advice}"
+    )

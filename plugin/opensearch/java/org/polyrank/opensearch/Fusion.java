@@ -1,0 +1,82 @@
+package org.polyrank.opensearch;
+
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Fuses rankings into one over a window that is global: it does not depend on the number of shards.
+ * The order of the rankings does not change the result; equal scores go to the better best rank, then by index and id.
+ */
+final class Fusion {
+    static final int DEFAULT_RANK_CONSTANT = 60;
+    /** What the last of a ranking is worth under min_max: more than a document that was not found at all. */
+    static final double MIN_MAX_FLOOR = 0.001;
+
+    enum Technique {
+        RRF,
+        MIN_MAX
+    }
+
+    private static final Comparator<Candidate> BEST_FIRST = Comparator.comparingDouble(Candidate::fusedScore)
+        .reversed()
+        .thenComparingInt(Candidate::bestRank)
+        .thenComparing(Candidate::doc);
+
+    private Fusion() {}
+
+    /** Returns at most `window` candidates, best first. */
+    static List<Candidate> fuse(List<Ranking> rankings, Technique technique, int rankConstant, int window) {
+        Map<DocKey, Builder> found = new HashMap<>();
+        for (Ranking ranking : rankings) {
+            double[] shares = technique == Technique.RRF ? reciprocalRanks(ranking, rankConstant) : minMax(ranking);
+            for (int i = 0; i < shares.length; i++) {
+                Ranking.Hit hit = ranking.hits().get(i);
+                Builder builder = found.computeIfAbsent(hit.doc(), doc -> new Builder());
+                builder.ranks.put(ranking.retriever(), i + 1);
+                builder.scores.put(ranking.retriever(), hit.score());
+                builder.shares.add(ranking.weight() * shares[i]);
+            }
+        }
+        List<Candidate> candidates = new ArrayList<>(found.size());
+        found.forEach((doc, builder) -> candidates.add(new Candidate(doc, builder.ranks, builder.scores, builder.score())));
+        candidates.sort(BEST_FIRST);
+        return candidates.size() > window ? List.copyOf(candidates.subList(0, window)) : candidates;
+    }
+
+    /**
+     * 1 / (rank_constant + rank), ranks from 1.
+     * Source: Cormack, Clarke and Büttcher, Reciprocal Rank Fusion outperforms Condorcet, 2009, doi:10.1145/1571941.1572114
+     */
+    static double[] reciprocalRanks(Ranking ranking, int rankConstant) {
+        double[] shares = new double[ranking.hits().size()];
+        for (int i = 0; i < shares.length; i++) shares[i] = 1.0 / (rankConstant + i + 1);
+        return shares;
+    }
+
+    /** (score - lowest) / (highest - lowest) over this ranking, at least {@link #MIN_MAX_FLOOR}; 1 for all when they are equal. */
+    static double[] minMax(Ranking ranking) {
+        double[] scores = new double[ranking.hits().size()];
+        for (int i = 0; i < scores.length; i++) scores[i] = ranking.hits().get(i).score();
+        double[] shares = Normalize.minMax(scores);
+        for (int i = 0; i < shares.length; i++) shares[i] = Math.max(MIN_MAX_FLOOR, shares[i]);
+        return shares;
+    }
+
+    private static final class Builder {
+        final Map<String, Integer> ranks = new LinkedHashMap<>(4);
+        final Map<String, Float> scores = new LinkedHashMap<>(4);
+        final List<Double> shares = new ArrayList<>(4);
+
+        /** Summed from the smallest share up, so that the order of the rankings cannot change the last bit. */
+        double score() {
+            shares.sort(null);
+            double sum = 0;
+            for (double share : shares) sum += share;
+            return sum;
+        }
+    }
+}

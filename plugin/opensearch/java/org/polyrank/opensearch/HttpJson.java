@@ -1,0 +1,112 @@
+package org.polyrank.opensearch;
+
+import java.io.IOException;
+import java.net.ConnectException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.net.http.HttpTimeoutException;
+import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import org.opensearch.common.xcontent.XContentFactory;
+import org.opensearch.common.xcontent.XContentType;
+import org.opensearch.core.common.bytes.BytesReference;
+import org.opensearch.core.xcontent.DeprecationHandler;
+import org.opensearch.core.xcontent.NamedXContentRegistry;
+import org.opensearch.core.xcontent.XContentParser;
+
+/** Asynchronous JSON over HTTP/1.1 with a limit on the time of the whole exchange and on the size of the answer. */
+final class HttpJson implements AutoCloseable {
+    static final int MAX_BODY_BYTES = 8 * 1024 * 1024;
+    private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(1);
+
+    // Threads of our own: under the Java agent OpenSearch's pools put frames without a socket permission on the stack.
+    private final ExecutorService threads = Executors.newCachedThreadPool(work -> {
+        Thread thread = new Thread(work, "polyrank-http");
+        thread.setDaemon(true);
+        return thread;
+    });
+    private final HttpClient client = HttpClient.newBuilder()
+        .version(HttpClient.Version.HTTP_1_1)
+        .followRedirects(HttpClient.Redirect.NEVER) // a redirect would leave the configured addresses
+        .connectTimeout(CONNECT_TIMEOUT)
+        .executor(threads)
+        .build();
+
+    /**
+     * Posts one JSON object and parses the JSON object that comes back.
+     * The future fails with a {@link ServiceException} alone, at the latest after `timeoutMs`.
+     */
+    CompletableFuture<Map<String, Object>> post(URI uri, Map<String, Object> body, long timeoutMs) {
+        byte[] json;
+        try {
+            json = BytesReference.toBytes(BytesReference.bytes(XContentFactory.jsonBuilder().map(body)));
+        } catch (IOException e) {
+            return CompletableFuture.failedFuture(ServiceException.refused("the request could not be written as JSON: " + e.getMessage()));
+        }
+        HttpRequest request = HttpRequest.newBuilder(uri)
+            .timeout(Duration.ofMillis(timeoutMs))
+            .header("Content-Type", "application/json")
+            .POST(HttpRequest.BodyPublishers.ofByteArray(json))
+            .build();
+        return exchange(request, timeoutMs).thenApply(response -> parse(uri, response));
+    }
+
+    /** Opens a connection and loads the client's classes: the first exchange of a JVM costs hundreds of milliseconds. */
+    CompletableFuture<Integer> warm(URI health, long timeoutMs) {
+        HttpRequest request = HttpRequest.newBuilder(health).timeout(Duration.ofMillis(timeoutMs)).GET().build();
+        return exchange(request, timeoutMs).thenApply(HttpResponse::statusCode);
+    }
+
+    private CompletableFuture<HttpResponse<byte[]>> exchange(HttpRequest request, long timeoutMs) {
+        CompletableFuture<HttpResponse<byte[]>> answer = client.sendAsync(request, LimitedBody.handler(MAX_BODY_BYTES));
+        CompletableFuture<HttpResponse<byte[]>> outcome = new CompletableFuture<>();
+        // HttpRequest.timeout ends with the headers: a body that drips needs a limit of its own.
+        answer.copy().orTimeout(timeoutMs, TimeUnit.MILLISECONDS).whenComplete((response, error) -> {
+            if (error == null) {
+                outcome.complete(response);
+                return;
+            }
+            answer.cancel(true);
+            ServiceException sick = ServiceException.sick(request.uri().getPath() + " " + reason(error, timeoutMs));
+            // a timeout arrives on the JVM's one timer thread, where no search may go on
+            if (threads.isShutdown()) outcome.completeExceptionally(sick);
+            else threads.execute(() -> outcome.completeExceptionally(sick));
+        });
+        return outcome;
+    }
+
+    private static String reason(Throwable error, long timeoutMs) {
+        Throwable cause = error instanceof CompletionException && error.getCause() != null ? error.getCause() : error;
+        if (cause instanceof java.util.concurrent.TimeoutException) return "took longer than " + timeoutMs + " ms";
+        if (cause instanceof HttpTimeoutException) return "took longer than " + timeoutMs + " ms";
+        if (cause instanceof ConnectException) return "cannot be reached";
+        return "failed: " + (cause.getMessage() == null ? cause.getClass().getSimpleName() : cause.getMessage());
+    }
+
+    private static Map<String, Object> parse(URI uri, HttpResponse<byte[]> response) {
+        int status = response.statusCode();
+        if (status >= 500 || status == 429) throw ServiceException.sick(uri.getPath() + " answered HTTP " + status);
+        if (status != 200) throw ServiceException.refused(uri.getPath() + " answered HTTP " + status);
+        try (
+            XContentParser parser = XContentType.JSON.xContent()
+                .createParser(NamedXContentRegistry.EMPTY, DeprecationHandler.IGNORE_DEPRECATIONS, response.body())
+        ) {
+            return parser.map();
+        } catch (IOException | RuntimeException e) {
+            throw ServiceException.sick(uri.getPath() + " answered something that is not a JSON object");
+        }
+    }
+
+    @Override
+    public void close() {
+        client.shutdownNow();
+        threads.shutdownNow();
+    }
+}

@@ -1,0 +1,87 @@
+package org.polyrank.opensearch;
+
+import java.util.concurrent.CompletableFuture;
+import org.apache.logging.log4j.LogManager;
+import org.apache.logging.log4j.Logger;
+import org.opensearch.action.search.SearchRequest;
+import org.opensearch.core.action.ActionListener;
+import org.opensearch.search.pipeline.AbstractProcessor;
+import org.opensearch.search.pipeline.PipelineProcessingContext;
+import org.opensearch.search.pipeline.SearchRequestProcessor;
+import org.opensearch.tasks.Task;
+
+/** The search request processor `hybrid_rerank`. Whatever fails in it, the caller's own query runs and the report says why. */
+final class HybridRerankProcessor extends AbstractProcessor implements SearchRequestProcessor {
+    static final String TYPE = "hybrid_rerank";
+    private static final Logger LOG = LogManager.getLogger(HybridRerankProcessor.class);
+
+    private final PipelineConfig config;
+    private final Engine engine;
+
+    HybridRerankProcessor(String tag, String description, boolean ignoreFailure, PipelineConfig config, Engine engine) {
+        super(tag, description, ignoreFailure);
+        this.config = config;
+        this.engine = engine;
+    }
+
+    @Override
+    public String getType() {
+        return TYPE;
+    }
+
+    @Override
+    public SearchRequest processRequest(SearchRequest request) {
+        throw new UnsupportedOperationException("[" + TYPE + "] is asynchronous");
+    }
+
+    @Override
+    public void processRequestAsync(SearchRequest request, PipelineProcessingContext context, ActionListener<SearchRequest> listener) {
+        Report report = new Report(config.window());
+        context.setAttribute(Report.ATTRIBUTE, report);
+        PolyrankExt ext = PolyrankExt.of(request);
+        String queryText = ext.query() != null ? ext.query() : request.source() == null ? null : QueryText.of(request.source().query());
+        report.query(queryText);
+        String passThrough = PassThrough.reason(request, queryText);
+        if (passThrough != null) {
+            report.skipped(passThrough);
+            listener.onResponse(request);
+            return;
+        }
+        Task task = SearchTaskFilter.currentTask(engine.threadPool().getThreadContext());
+        CallerContext callerContext = new CallerContext(engine.threadPool());
+        Deadline deadline = new Deadline(engine.threadPool(), task, ext.deadlineMs(config.deadlineMs()));
+        start(request, queryText, report, task, deadline, callerContext).whenCompleteAsync((outcome, error) -> {
+            deadline.close();
+            if (deadline.isCancelled()) listener.onFailure(deadline.cancelled());
+            else listener.onResponse(rewritten(request, outcome, error, report));
+        }, callerContext);
+    }
+
+    private CompletableFuture<HybridSearch.Outcome> start(
+        SearchRequest request,
+        String queryText,
+        Report report,
+        Task task,
+        Deadline deadline,
+        CallerContext callerContext
+    ) {
+        try {
+            SubSearches searches = new SubSearches(engine, request, task, deadline, report);
+            return new HybridSearch(engine, config, request, queryText, report, deadline, searches, callerContext).run();
+        } catch (RuntimeException e) {
+            return CompletableFuture.failedFuture(e);
+        }
+    }
+
+    private SearchRequest rewritten(SearchRequest request, HybridSearch.Outcome outcome, Throwable error, Report report) {
+        if (error != null) {
+            // A failed lexical search has reported itself; the caller's own query now runs and answers with its own error, if it has one.
+            LOG.debug("hybrid_rerank leaves the caller's order", error);
+            report.unlessDegraded("pipeline", error);
+            return request;
+        }
+        report.ranked(outcome.ranked());
+        if (outcome.changesOrder()) Rewrite.apply(request.source(), outcome.ranked(), outcome.highestLexical());
+        return request;
+    }
+}

@@ -1,0 +1,102 @@
+package org.polyrank.opensearch;
+
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
+import org.opensearch.action.support.ActionFilter;
+import org.opensearch.cluster.metadata.IndexNameExpressionResolver;
+import org.opensearch.cluster.service.ClusterService;
+import org.opensearch.common.settings.Setting;
+import org.opensearch.core.common.io.stream.NamedWriteableRegistry;
+import org.opensearch.core.xcontent.NamedXContentRegistry;
+import org.opensearch.env.Environment;
+import org.opensearch.env.NodeEnvironment;
+import org.opensearch.plugins.ActionPlugin;
+import org.opensearch.plugins.Plugin;
+import org.opensearch.plugins.SearchPipelinePlugin;
+import org.opensearch.plugins.SearchPlugin;
+import org.opensearch.repositories.RepositoriesService;
+import org.opensearch.script.ScriptService;
+import org.opensearch.search.pipeline.Processor;
+import org.opensearch.search.pipeline.SearchRequestProcessor;
+import org.opensearch.search.pipeline.SearchResponseProcessor;
+import org.opensearch.threadpool.ThreadPool;
+import org.opensearch.transport.client.Client;
+import org.opensearch.watcher.ResourceWatcherService;
+
+/** Registers the processors, the queries, the response section, the settings and the note of the search task. */
+public final class PolyrankPlugin extends Plugin implements SearchPipelinePlugin, SearchPlugin, ActionPlugin {
+    private volatile Engine engine;
+
+    @Override
+    public Collection<Object> createComponents(
+        Client client,
+        ClusterService clusterService,
+        ThreadPool threadPool,
+        ResourceWatcherService resourceWatcherService,
+        ScriptService scriptService,
+        NamedXContentRegistry xContentRegistry,
+        Environment environment,
+        NodeEnvironment nodeEnvironment,
+        NamedWriteableRegistry namedWriteableRegistry,
+        IndexNameExpressionResolver indexNameExpressionResolver,
+        Supplier<RepositoriesService> repositoriesServiceSupplier
+    ) {
+        ServicePool services = new ServicePool(environment.settings(), clusterService.getClusterSettings());
+        VectorFields vectorFields = new VectorFields(clusterService, indexNameExpressionResolver, namedWriteableRegistry);
+        engine = new Engine(client, threadPool, clusterService, services, vectorFields);
+        return List.of();
+    }
+
+    @Override
+    public List<Setting<?>> getSettings() {
+        return List.of(ServiceSettings.URLS, ServiceSettings.BREAKER_FAILURES, ServiceSettings.BREAKER_COOLDOWN);
+    }
+
+    @Override
+    public List<ActionFilter> getActionFilters() {
+        return List.of(new SearchTaskFilter(engine.threadPool().getThreadContext()));
+    }
+
+    @Override
+    public Map<String, Processor.Factory<SearchRequestProcessor>> getRequestProcessors(Parameters parameters) {
+        return Map.of(
+            HybridRerankProcessor.TYPE,
+            (factories, tag, description, ignoreFailure, config, context) -> new HybridRerankProcessor(
+                tag,
+                description,
+                ignoreFailure,
+                PipelineConfig.read(tag, config),
+                engine
+            )
+        );
+    }
+
+    @Override
+    public Map<String, Processor.Factory<SearchResponseProcessor>> getResponseProcessors(Parameters parameters) {
+        return Map.of(
+            PolyrankResponseProcessor.TYPE,
+            (factories, tag, description, ignoreFailure, config, context) -> new PolyrankResponseProcessor(tag, description, ignoreFailure)
+        );
+    }
+
+    @Override
+    public List<QuerySpec<?>> getQueries() {
+        return List.of(
+            new QuerySpec<>(RankedDocsQueryBuilder.NAME, RankedDocsQueryBuilder::new, RankedDocsQueryBuilder::fromXContent),
+            new QuerySpec<>(OnIndicesQueryBuilder.NAME, OnIndicesQueryBuilder::new, OnIndicesQueryBuilder::fromXContent)
+        );
+    }
+
+    @Override
+    public List<SearchExtSpec<?>> getSearchExts() {
+        return List.of(new SearchExtSpec<>(PolyrankExt.NAME, PolyrankExt::new, PolyrankExt::fromXContent));
+    }
+
+    @Override
+    public void close() {
+        Engine running = engine;
+        if (running != null) running.services().close();
+    }
+}

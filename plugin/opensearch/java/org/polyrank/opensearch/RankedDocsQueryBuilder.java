@@ -1,0 +1,163 @@
+package org.polyrank.opensearch;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.apache.lucene.search.BooleanClause;
+import org.apache.lucene.search.DisjunctionMaxQuery;
+import org.apache.lucene.search.MatchNoDocsQuery;
+import org.apache.lucene.search.Query;
+import org.apache.lucene.util.BytesRef;
+import org.opensearch.core.common.ParsingException;
+import org.opensearch.core.common.io.stream.StreamInput;
+import org.opensearch.core.common.io.stream.StreamOutput;
+import org.opensearch.core.common.io.stream.Writeable;
+import org.opensearch.core.xcontent.XContentBuilder;
+import org.opensearch.core.xcontent.XContentParser;
+import org.opensearch.index.mapper.Uid;
+import org.opensearch.index.query.AbstractQueryBuilder;
+import org.opensearch.index.query.InnerHitContextBuilder;
+import org.opensearch.index.query.QueryBuilder;
+import org.opensearch.index.query.QueryBuilderVisitor;
+import org.opensearch.index.query.QueryRewriteContext;
+import org.opensearch.index.query.QueryShardContext;
+
+/**
+ * `{"ranked_docs": {"docs": [{"_index": "i", "_id": "1", "score": 3.0}], "query": {...}}}`: the listed documents with the scores given,
+ * or what the query finds with its own scores; the higher score wins. With listed scores above the query's highest, the listed documents
+ * come first in their order and the query's other hits follow, and paging, aggregations and highlighting see one ordinary query.
+ */
+public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDocsQueryBuilder> {
+    static final String NAME = "ranked_docs";
+
+    /** A document, by the name of its index (not of an alias) and its id, and the score it gets. */
+    record Doc(String index, String id, float score) implements Writeable {
+        Doc(StreamInput in) throws IOException {
+            this(in.readString(), in.readString(), in.readFloat());
+        }
+
+        @Override
+        public void writeTo(StreamOutput out) throws IOException {
+            out.writeString(index);
+            out.writeString(id);
+            out.writeFloat(score);
+        }
+    }
+
+    private final List<Doc> docs;
+    private final QueryBuilder query;
+
+    /** `query` may be null: then the listed documents alone match. */
+    RankedDocsQueryBuilder(List<Doc> docs, QueryBuilder query) {
+        this.docs = List.copyOf(docs);
+        this.query = query;
+    }
+
+    RankedDocsQueryBuilder(StreamInput in) throws IOException {
+        super(in);
+        docs = in.readList(Doc::new);
+        query = in.readOptionalNamedWriteable(QueryBuilder.class);
+    }
+
+    @Override
+    protected void doWriteTo(StreamOutput out) throws IOException {
+        out.writeList(docs);
+        out.writeOptionalNamedWriteable(query);
+    }
+
+    @Override
+    protected void doXContent(XContentBuilder builder, Params params) throws IOException {
+        builder.startObject(NAME).startArray("docs");
+        for (Doc doc : docs) {
+            builder.startObject().field("_index", doc.index()).field("_id", doc.id()).field("score", doc.score()).endObject();
+        }
+        builder.endArray();
+        if (query != null) {
+            builder.field("query");
+            query.toXContent(builder, params);
+        }
+        printBoostAndQueryName(builder);
+        builder.endObject();
+    }
+
+    static RankedDocsQueryBuilder fromXContent(XContentParser parser) throws IOException {
+        List<Doc> docs = new ArrayList<>();
+        QueryBuilder query = null;
+        float boost = DEFAULT_BOOST;
+        String name = null;
+        while (parser.nextToken() != XContentParser.Token.END_OBJECT) {
+            String key = parser.currentName();
+            parser.nextToken();
+            switch (key) {
+                case "docs" -> {
+                    for (Object item : parser.list()) docs.add(doc(parser, item));
+                }
+                case "query" -> query = parseInnerQueryBuilder(parser);
+                case "boost" -> boost = parser.floatValue();
+                case "_name" -> name = parser.text();
+                default -> throw new ParsingException(parser.getTokenLocation(), "[" + NAME + "] does not know [" + key + "]");
+            }
+        }
+        return new RankedDocsQueryBuilder(docs, query).boost(boost).queryName(name);
+    }
+
+    private static Doc doc(XContentParser parser, Object item) {
+        if (item instanceof Map<?, ?> map
+            && map.get("_index") instanceof String index
+            && map.get("_id") instanceof String id
+            && map.get("score") instanceof Number score
+            && score.floatValue() >= 0
+            && Float.isFinite(score.floatValue())) {
+            return new Doc(index, id, score.floatValue());
+        }
+        throw new ParsingException(
+            parser.getTokenLocation(),
+            "[" + NAME + "] docs holds [" + item + "]: write {\"_index\": \"name\", \"_id\": \"1\", \"score\": 3.0}, the score 0 or more"
+        );
+    }
+
+    @Override
+    protected QueryBuilder doRewrite(QueryRewriteContext context) throws IOException {
+        if (query == null) return this;
+        QueryBuilder rewritten = query.rewrite(context);
+        return rewritten == query ? this : new RankedDocsQueryBuilder(docs, rewritten);
+    }
+
+    @Override
+    protected Query doToQuery(QueryShardContext context) throws IOException {
+        Map<BytesRef, Float> scores = new HashMap<>();
+        String index = context.index().getName();
+        for (Doc doc : docs) if (doc.index().equals(index)) scores.put(Uid.encodeId(doc.id()), doc.score());
+        Query ranked = scores.isEmpty() ? new MatchNoDocsQuery("no ranked documents in " + index) : new RankedDocsQuery(scores);
+        return query == null ? ranked : new DisjunctionMaxQuery(List.of(ranked, query.toQuery(context)), 0f);
+    }
+
+    @Override
+    protected void extractInnerHitBuilders(Map<String, InnerHitContextBuilder> innerHits) {
+        if (query != null) InnerHitContextBuilder.extractInnerHits(query, innerHits);
+    }
+
+    @Override
+    public void visit(QueryBuilderVisitor visitor) {
+        visitor.accept(this);
+        if (query != null) query.visit(visitor.getChildVisitor(BooleanClause.Occur.SHOULD));
+    }
+
+    @Override
+    protected boolean doEquals(RankedDocsQueryBuilder other) {
+        return docs.equals(other.docs) && Objects.equals(query, other.query);
+    }
+
+    @Override
+    protected int doHashCode() {
+        return Objects.hash(docs, query);
+    }
+
+    @Override
+    public String getWriteableName() {
+        return NAME;
+    }
+}

@@ -1,0 +1,12 @@
+package org.polyrank.opensearch;
+
+import java.util.List;
+
+/**
+ * What one retriever found, best first.
+ *
+ * @param retriever key in the response's `ranks` and `scores`
+ */
+record Ranking(String retriever, double weight, List<Hit> hits) {
+    record Hit(DocKey doc, float score) {}
+}

@@ -1,0 +1,139 @@
+package org.polyrank.opensearch;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CompletionException;
+import org.opensearch.OpenSearchException;
+import org.opensearch.search.SearchHit;
+
+/** What happened to one search, from the request processor to the response section. Stages report from several threads. */
+final class Report {
+    static final String ATTRIBUTE = "polyrank.report";
+
+    enum Stage {
+        UNDERSTAND,
+        LEXICAL,
+        RETRIEVE,
+        FETCH,
+        RERANK,
+        SERVICE,
+        TOTAL;
+
+        String key() {
+            return name().toLowerCase(java.util.Locale.ROOT);
+        }
+    }
+
+    private final long startNanos = System.nanoTime();
+    private final int window;
+    private final Map<Stage, Long> nanos = new LinkedHashMap<>();
+    private final Set<String> degraded = new LinkedHashSet<>();
+    private String skipped;
+    private String query;
+    private Understanding understanding;
+    private Map<DocKey, Integer> positions = Map.of();
+    private List<RankedDoc> ranked = List.of();
+
+    Report(int window) {
+        this.window = window;
+    }
+
+    synchronized void query(String text) {
+        query = text;
+    }
+
+    synchronized void skipped(String reason) {
+        skipped = reason;
+    }
+
+    synchronized void understanding(Understanding answer) {
+        understanding = answer;
+    }
+
+    synchronized void degraded(String stage, String reason) {
+        degraded.add(stage + ": " + reason);
+    }
+
+    synchronized void degraded(String stage, Throwable error) {
+        degraded(stage, inWords(error));
+    }
+
+    /** For an error that the stage it happened in may have reported already. */
+    synchronized void unlessDegraded(String stage, Throwable error) {
+        if (degraded.isEmpty()) degraded(stage, error);
+    }
+
+    /** Adds the time since `sinceNanos` to a stage. */
+    synchronized void took(Stage stage, long sinceNanos) {
+        nanos.merge(stage, System.nanoTime() - sinceNanos, Long::sum);
+    }
+
+    synchronized void ranked(List<RankedDoc> docs) {
+        ranked = docs;
+        positions = new HashMap<>();
+        for (int i = 0; i < docs.size(); i++) positions.put(docs.get(i).candidate().doc(), i);
+    }
+
+    /** The innermost cause in one line; OpenSearch wraps the sentence that helps in several that do not. */
+    static String inWords(Throwable error) {
+        Throwable cause = error;
+        while (cause.getCause() != null && cause.getCause() != cause) cause = cause.getCause();
+        if (cause instanceof CompletionException || cause.getMessage() == null) return cause.getClass().getSimpleName();
+        boolean ours = cause instanceof ServiceException || cause instanceof Deadline.Reached || cause instanceof OpenSearchException;
+        return ours ? cause.getMessage() : cause.getClass().getSimpleName() + ": " + cause.getMessage();
+    }
+
+    /** The content of `ext.polyrank`; `from` is the rank before the first of `page`. */
+    synchronized Map<String, Object> toMap(SearchHit[] page, int from) {
+        took(Stage.TOTAL, startNanos);
+        Map<String, Object> map = new LinkedHashMap<>();
+        map.put("query", query);
+        map.put("model_query", understanding == null ? query : understanding.modelQuery());
+        map.put("language", understanding == null ? null : understanding.language());
+        map.put("translations", understanding == null ? Map.of() : understanding.translationDetails());
+        map.put("degraded", degraded.isEmpty() ? null : String.join("; ", degraded));
+        map.put("skipped", skipped);
+        Map<String, Object> timings = new LinkedHashMap<>();
+        for (Stage stage : Stage.values()) if (nanos.containsKey(stage)) timings.put(stage.key(), Math.round(nanos.get(stage) / 1e4) / 100.0);
+        map.put("timings_ms", timings);
+        map.put("window", window);
+        List<Object> hits = new ArrayList<>();
+        if (skipped == null) for (int i = 0; i < page.length; i++) hits.add(hit(page[i], from + i + 1));
+        map.put("hits", hits);
+        return map;
+    }
+
+    private Map<String, Object> hit(SearchHit hit, int place) {
+        Map<String, Object> map = new LinkedHashMap<>();
+        map.put("_index", hit.getIndex());
+        map.put("_id", hit.getId());
+        Integer position = positions.get(new DocKey(hit.getIndex(), hit.getId()));
+        if (position == null) { // the lexical tail behind the window, or lexical order alone
+            map.put("ranks", Map.of());
+            map.put("scores", Map.of());
+            map.put("fused", null);
+            map.put("rerank", null);
+            map.put("final", rankAndScore(place, Double.NaN));
+            return map;
+        }
+        RankedDoc doc = ranked.get(position);
+        map.put("ranks", new LinkedHashMap<>(doc.candidate().ranks()));
+        map.put("scores", new LinkedHashMap<>(doc.candidate().scores()));
+        map.put("fused", rankAndScore(doc.fusedRank(), doc.candidate().fusedScore()));
+        map.put("rerank", doc.rerankRank() == 0 ? null : rankAndScore(doc.rerankRank(), doc.relevance()));
+        map.put("final", rankAndScore(position + 1, doc.finalScore()));
+        return map;
+    }
+
+    private static Map<String, Object> rankAndScore(int rank, double score) {
+        Map<String, Object> map = new LinkedHashMap<>();
+        map.put("rank", rank);
+        map.put("score", Double.isNaN(score) ? null : score);
+        return map;
+    }
+}

@@ -1,0 +1,33 @@
+package org.polyrank.opensearch;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+
+/** Reads an answer of /rerank (Cohere's shape). */
+final class RerankAnswer {
+    private RerankAnswer() {}
+
+    /**
+     * Returns one finite score per document, in the order sent. Throws IllegalArgumentException, which says what is wrong, unless the
+     * answer holds each index exactly once: half an answer would rank documents by whether they were answered.
+     */
+    static double[] scores(Map<String, Object> answer, int documents) {
+        if (!(answer.get("results") instanceof List<?> results)) throw new IllegalArgumentException("results is not a list");
+        double[] scores = new double[documents];
+        Arrays.fill(scores, Double.NaN);
+        for (Object item : results) {
+            if (!(item instanceof Map<?, ?> result)) throw new IllegalArgumentException("results holds something that is not an object");
+            if (!(result.get("index") instanceof Integer index) || index < 0 || index >= documents) {
+                throw new IllegalArgumentException("index [" + result.get("index") + "] is not one of the " + documents + " documents");
+            }
+            if (!Double.isNaN(scores[index])) throw new IllegalArgumentException("index [" + index + "] comes twice");
+            if (!(result.get("relevance_score") instanceof Number number) || !Double.isFinite(number.doubleValue())) {
+                throw new IllegalArgumentException("relevance_score of index [" + index + "] is not a finite number");
+            }
+            scores[index] = number.doubleValue();
+        }
+        if (results.size() != documents) throw new IllegalArgumentException(results.size() + " of " + documents + " documents are scored");
+        return scores;
+    }
+}

@@ -1,0 +1,28 @@
+package org.polyrank.opensearch;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.opensearch.search.builder.SearchSourceBuilder;
+
+/** Turns the caller's request into one that gives the ranked window first and the caller's own order behind it. */
+final class Rewrite {
+    private Rewrite() {}
+
+    static void apply(SearchSourceBuilder source, List<RankedDoc> ranked, float highestLexical) {
+        source.query(new RankedDocsQueryBuilder(withScores(ranked, highestLexical), source.query()));
+        if (source.rescores() != null) source.clearRescorers(); // done in the lexical search; here they would undo the ranking
+        source.indexBoosts().clear(); // likewise
+    }
+
+    /** Falling scores, each above everything that the caller's own query gives; the margin covers shards that score a bit differently. */
+    static List<RankedDocsQueryBuilder.Doc> withScores(List<RankedDoc> ranked, float highestLexical) {
+        float base = 2 * highestLexical + 1;
+        float step = Math.max(1f, 4 * Math.ulp(base)); // large scores have gaps wider than 1
+        List<RankedDocsQueryBuilder.Doc> docs = new ArrayList<>(ranked.size());
+        for (int i = 0; i < ranked.size(); i++) {
+            DocKey key = ranked.get(i).candidate().doc();
+            docs.add(new RankedDocsQueryBuilder.Doc(key.index(), key.id(), base + (ranked.size() - i) * step));
+        }
+        return docs;
+    }
+}

@@ -1,0 +1,127 @@
+package org.polyrank.opensearch;
+
+import java.net.URI;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import org.opensearch.common.settings.ClusterSettings;
+import org.opensearch.common.settings.Settings;
+import org.opensearch.common.unit.TimeValue;
+
+/** Balances calls over the configured model services: the least busy one whose breaker lets calls pass, in turn among equals. */
+final class ServicePool implements AutoCloseable {
+    private static final long WARM_TIMEOUT_MS = 5_000;
+    /** A call that was given less time than this says nothing about the service when it runs out of it. */
+    private static final long TELLING_TIMEOUT_MS = 20;
+
+    private record Endpoint(URI base, Breaker breaker, AtomicInteger callsInFlight) {}
+
+    private final HttpJson http = new HttpJson();
+    private final AtomicInteger turn = new AtomicInteger();
+    private volatile List<URI> urls;
+    private volatile int breakerFailures;
+    private volatile TimeValue breakerCooldown;
+    private volatile List<Endpoint> endpoints = List.of();
+
+    ServicePool(Settings settings, ClusterSettings clusterSettings) {
+        urls = ServiceSettings.URLS.get(settings);
+        breakerFailures = ServiceSettings.BREAKER_FAILURES.get(settings);
+        breakerCooldown = ServiceSettings.BREAKER_COOLDOWN.get(settings);
+        clusterSettings.addSettingsUpdateConsumer(ServiceSettings.URLS, changed -> {
+            urls = changed;
+            rebuild();
+        });
+        clusterSettings.addSettingsUpdateConsumer(ServiceSettings.BREAKER_FAILURES, changed -> {
+            breakerFailures = changed;
+            rebuild();
+        });
+        clusterSettings.addSettingsUpdateConsumer(ServiceSettings.BREAKER_COOLDOWN, changed -> {
+            breakerCooldown = changed;
+            rebuild();
+        });
+        rebuild();
+    }
+
+    private synchronized void rebuild() {
+        List<Endpoint> built = new ArrayList<>();
+        for (URI url : urls) built.add(new Endpoint(url, new Breaker(breakerFailures, breakerCooldown.nanos()), new AtomicInteger()));
+        endpoints = List.copyOf(built);
+        if (built.isEmpty()) http.warm(URI.create("http://127.0.0.1:9/"), WARM_TIMEOUT_MS); // refused at once, classes loaded
+        for (Endpoint endpoint : built) http.warm(endpoint.base().resolve(endpoint.base().getPath() + "/health"), WARM_TIMEOUT_MS);
+    }
+
+    /**
+     * Posts to `path` of one service and reads its answer; when that service is sick and there is time and another one, tries that once.
+     *
+     * @param reader turns the JSON object into a value and throws IllegalArgumentException on an answer of the wrong shape,
+     *               which counts as a sick service
+     * @return a future that fails with a {@link ServiceException} alone
+     */
+    <T> CompletableFuture<T> call(String path, Map<String, Object> body, Deadline deadline, Function<Map<String, Object>, T> reader) {
+        Endpoint first = acquire(null);
+        if (first == null) return CompletableFuture.failedFuture(ServiceException.refused(whyNoEndpoint()));
+        return callOne(first, path, body, deadline, reader).exceptionallyCompose(error -> {
+            Endpoint second = isSick(error) && deadline.remainingMs() >= TELLING_TIMEOUT_MS ? acquire(first) : null;
+            return second == null ? CompletableFuture.failedFuture(error) : callOne(second, path, body, deadline, reader);
+        });
+    }
+
+    private <T> CompletableFuture<T> callOne(
+        Endpoint endpoint,
+        String path,
+        Map<String, Object> body,
+        Deadline deadline,
+        Function<Map<String, Object>, T> reader
+    ) {
+        endpoint.callsInFlight().incrementAndGet();
+        long timeoutMs = Math.max(1, deadline.remainingMs());
+        URI uri = endpoint.base().resolve(endpoint.base().getPath() + path);
+        return http.post(uri, body, timeoutMs).thenApply(answer -> {
+            try {
+                return reader.apply(answer);
+            } catch (IllegalArgumentException e) {
+                throw ServiceException.sick(path + " answered nonsense: " + e.getMessage());
+            }
+        }).whenComplete((value, error) -> {
+            endpoint.callsInFlight().decrementAndGet();
+            if (!isSick(error)) endpoint.breaker().succeeded();
+            else if (timeoutMs < TELLING_TIMEOUT_MS) endpoint.breaker().abandoned();
+            else endpoint.breaker().failed(System.nanoTime());
+        });
+    }
+
+    private Endpoint acquire(Endpoint except) {
+        List<Endpoint> all = endpoints;
+        long now = System.nanoTime();
+        List<Endpoint> order = new ArrayList<>(all.size());
+        int start = all.isEmpty() ? 0 : Math.floorMod(turn.getAndIncrement(), all.size());
+        for (int i = 0; i < all.size(); i++) order.add(all.get((start + i) % all.size()));
+        order.sort((a, b) -> Integer.compare(a.callsInFlight().get(), b.callsInFlight().get())); // stable: turns among equals
+        for (Endpoint endpoint : order) if (endpoint != except && endpoint.breaker().tryAcquire(now)) return endpoint;
+        return null;
+    }
+
+    private String whyNoEndpoint() {
+        List<Endpoint> all = endpoints;
+        if (all.isEmpty()) return "no model service: the node setting [polyrank.service.urls] is empty";
+        long now = System.nanoTime();
+        return "circuit breaker open: " + all.stream()
+            .map(e -> e.base() + " failed " + e.breaker().failuresInRow() + " times, next try in " + e.breaker().closedForMs(now) + " ms")
+            .collect(Collectors.joining(", "));
+    }
+
+    private static boolean isSick(Throwable error) {
+        Throwable cause = error instanceof CompletionException ? error.getCause() : error;
+        return cause instanceof ServiceException service && service.isSick();
+    }
+
+    @Override
+    public void close() {
+        http.close();
+    }
+}

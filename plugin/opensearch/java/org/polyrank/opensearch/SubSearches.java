@@ -1,0 +1,149 @@
+package org.polyrank.opensearch;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import org.opensearch.action.search.SearchRequest;
+import org.opensearch.action.search.SearchResponse;
+import org.opensearch.common.unit.TimeValue;
+import org.opensearch.common.xcontent.XContentFactory;
+import org.opensearch.core.action.ActionListener;
+import org.opensearch.core.common.bytes.BytesReference;
+import org.opensearch.core.tasks.TaskId;
+import org.opensearch.core.xcontent.ToXContent;
+import org.opensearch.core.xcontent.XContentBuilder;
+import org.opensearch.index.query.BoolQueryBuilder;
+import org.opensearch.index.query.DisMaxQueryBuilder;
+import org.opensearch.index.query.MultiMatchQueryBuilder;
+import org.opensearch.index.query.QueryBuilder;
+import org.opensearch.index.query.QueryBuilders;
+import org.opensearch.search.SearchHit;
+import org.opensearch.search.builder.PointInTimeBuilder;
+import org.opensearch.search.builder.SearchSourceBuilder;
+import org.opensearch.search.fetch.subphase.FetchSourceContext;
+import org.opensearch.search.pipeline.SearchPipelineService;
+import org.opensearch.tasks.Task;
+
+/** Builds and runs the searches behind one search: same indices, same routing, same security context, children of its task. */
+final class SubSearches {
+    private final Engine engine;
+    private final SearchRequest original;
+    private final Task parent;
+    private final Deadline deadline;
+    private final Report report;
+
+    SubSearches(Engine engine, SearchRequest original, Task parent, Deadline deadline, Report report) {
+        this.engine = engine;
+        this.original = original;
+        this.parent = parent;
+        this.deadline = deadline;
+        this.report = report;
+    }
+
+    /** The caller's own query with everything that changes its order. */
+    SearchSourceBuilder lexical(int size) {
+        SearchSourceBuilder caller = original.source();
+        SearchSourceBuilder source = idsAndScores(caller.query(), size);
+        if (caller.postFilter() != null) source.postFilter(caller.postFilter());
+        if (caller.rescores() != null) caller.rescores().forEach(source::addRescorer);
+        if (caller.terminateAfter() > 0) source.terminateAfter(caller.terminateAfter());
+        caller.indexBoosts().forEach(boost -> source.indexBoost(boost.getIndex(), boost.getBoost()));
+        return source;
+    }
+
+    /** One multi_match per translation, the best of them counts; within the caller's conditions. */
+    SearchSourceBuilder translated(RetrieverConfig.Translated config, Map<String, String> translations, int size) {
+        DisMaxQueryBuilder any = new DisMaxQueryBuilder();
+        translations.forEach((language, text) -> {
+            MultiMatchQueryBuilder match = new MultiMatchQueryBuilder(text).type(config.type()).minimumShouldMatch(config.minimumShouldMatch());
+            config.fieldsIn(language).forEach(field -> addField(match, field));
+            any.add(match);
+        });
+        BoolQueryBuilder conditions = conditions();
+        return idsAndScores(conditions.hasClauses() ? conditions.must(any) : any, size);
+    }
+
+    private static void addField(MultiMatchQueryBuilder match, String field) {
+        int caret = field.lastIndexOf('^');
+        if (caret < 0) match.field(field);
+        else match.field(field.substring(0, caret), Float.parseFloat(field.substring(caret + 1)));
+    }
+
+    /** Nearest neighbours within the caller's conditions. JSON, so that nothing links to the k-NN plugin. */
+    SearchSourceBuilder knn(RetrieverConfig.Knn config, float[] vector, VectorFields.Eligible eligible, int size) {
+        BoolQueryBuilder conditions = conditions();
+        try {
+            XContentBuilder json = XContentFactory.jsonBuilder().startObject().startObject("knn").startObject(config.field());
+            json.field("vector", vector).field("k", config.k());
+            if (conditions.hasClauses()) {
+                json.field("filter");
+                conditions.toXContent(json, ToXContent.EMPTY_PARAMS);
+            }
+            QueryBuilder knn = QueryBuilders.wrapperQuery(BytesReference.bytes(json.endObject().endObject().endObject()));
+            return idsAndScores(eligible.all() ? knn : new OnIndicesQueryBuilder(eligible.indices(), knn), size);
+        } catch (IOException e) {
+            throw new IllegalStateException("a query in memory could not be written as JSON", e);
+        }
+    }
+
+    /** The named source paths of the named documents. */
+    SearchSourceBuilder fields(List<DocKey> docs, List<String> sourcePaths) {
+        List<RankedDocsQueryBuilder.Doc> ranked = new ArrayList<>(docs.size());
+        for (int i = 0; i < docs.size(); i++) ranked.add(new RankedDocsQueryBuilder.Doc(docs.get(i).index(), docs.get(i).id(), docs.size() - i));
+        return idsAndScores(new RankedDocsQueryBuilder(ranked, null), docs.size()).fetchSource(
+            new FetchSourceContext(true, sourcePaths.toArray(String[]::new), null)
+        );
+    }
+
+    private BoolQueryBuilder conditions() {
+        return Conditions.of(original.source().query(), original.source().postFilter());
+    }
+
+    private static SearchSourceBuilder idsAndScores(QueryBuilder query, int size) {
+        return new SearchSourceBuilder().query(query).size(size).trackTotalHits(false).fetchSource(false);
+    }
+
+    /** Runs one sub-search; parts of it that failed or timed out are noted in the report under `stage`. */
+    CompletableFuture<SearchResponse> run(String stage, SearchSourceBuilder source) {
+        CompletableFuture<SearchResponse> outcome = new CompletableFuture<>();
+        engine.client().search(request(source), ActionListener.wrap(response -> {
+            notePartial(stage, response);
+            outcome.complete(response);
+        }, outcome::completeExceptionally));
+        return deadline.watch(outcome);
+    }
+
+    private SearchRequest request(SearchSourceBuilder source) {
+        SearchRequest request = new SearchRequest().source(source).pipeline(SearchPipelineService.NOOP_PIPELINE_ID).searchType(original.searchType());
+        PointInTimeBuilder pit = original.source().pointInTimeBuilder();
+        if (pit != null) source.pointInTimeBuilder(new PointInTimeBuilder(pit.getId()));
+        else request.indices(original.indices()).indicesOptions(original.indicesOptions()).routing(original.routing()).preference(original.preference());
+        TimeValue left = TimeValue.timeValueMillis(Math.max(1, deadline.remainingMs()));
+        TimeValue callers = original.source().timeout();
+        source.timeout(callers != null && callers.millis() > 0 && callers.compareTo(left) < 0 ? callers : left);
+        request.setCancelAfterTimeInterval(left);
+        request.allowPartialSearchResults(true);
+        request.setMaxConcurrentShardRequests(original.getMaxConcurrentShardRequests());
+        request.setBatchedReduceSize(original.getBatchedReduceSize());
+        if (parent != null) request.setParentTask(new TaskId(engine.clusterService().localNode().getId(), parent.getId()));
+        return request;
+    }
+
+    private void notePartial(String stage, SearchResponse response) {
+        if (response.getFailedShards() > 0) {
+            String first = response.getShardFailures().length == 0 ? "" : " (" + Report.inWords(response.getShardFailures()[0].getCause()) + ")";
+            report.degraded(stage, response.getFailedShards() + " of " + response.getTotalShards() + " shards failed" + first);
+        }
+        if (response.isTimedOut()) report.degraded(stage, "timed out on some shards");
+    }
+
+    /** The hits as a ranking for the fusion. */
+    static Ranking ranking(RetrieverConfig retriever, SearchResponse response) {
+        SearchHit[] hits = response.getHits().getHits();
+        List<Ranking.Hit> ranked = new ArrayList<>(hits.length);
+        for (SearchHit hit : hits) ranked.add(new Ranking.Hit(new DocKey(hit.getIndex(), hit.getId()), hit.getScore()));
+        return new Ranking(retriever.key(), retriever.weight(), ranked);
+    }
+}

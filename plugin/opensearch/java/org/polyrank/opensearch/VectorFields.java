@@ -1,0 +1,105 @@
+package org.polyrank.opensearch;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.opensearch.action.search.SearchContextId;
+import org.opensearch.action.search.SearchRequest;
+import org.opensearch.cluster.ClusterState;
+import org.opensearch.cluster.metadata.IndexMetadata;
+import org.opensearch.cluster.metadata.IndexNameExpressionResolver;
+import org.opensearch.cluster.service.ClusterService;
+import org.opensearch.common.xcontent.support.XContentMapValues;
+import org.opensearch.core.common.io.stream.NamedWriteableRegistry;
+import org.opensearch.core.index.Index;
+
+/** Decides which of the searched indices hold vectors that this query's vector may be compared with. */
+final class VectorFields {
+    private static final int MAX_CACHED = 10_000;
+
+    /** What an index's mapping says about one vector field; `fingerprint` null when `_meta` does not name one, dimension 0 likewise. */
+    private record Field(String fingerprint, int dimension) {}
+
+    private record Cached(long mappingVersion, Map<String, Field> fields) {}
+
+    /**
+     * @param indices those to search, empty when there is none
+     * @param all whether that is every index of the request
+     * @param refused why an index is left out, in words
+     */
+    record Eligible(List<String> indices, boolean all, List<String> refused) {}
+
+    private final ClusterService clusterService;
+    private final IndexNameExpressionResolver resolver;
+    private final NamedWriteableRegistry namedWriteableRegistry;
+    private final Map<String, Cached> cache = new ConcurrentHashMap<>();
+
+    VectorFields(ClusterService clusterService, IndexNameExpressionResolver resolver, NamedWriteableRegistry namedWriteableRegistry) {
+        this.clusterService = clusterService;
+        this.resolver = resolver;
+        this.namedWriteableRegistry = namedWriteableRegistry;
+    }
+
+    /** Compares fingerprint and dimension of the query's vector with each index's mapping; throws what the resolver throws on an unknown index. */
+    Eligible eligible(SearchRequest request, String field, String embedder, int dimension) {
+        ClusterState state = clusterService.state();
+        List<String> indices = new ArrayList<>();
+        List<String> refused = new ArrayList<>();
+        for (String name : names(request, state)) {
+            IndexMetadata index = state.metadata().index(name);
+            String problem = index == null ? "index " + name + " is gone" : problem(index, field, embedder, dimension);
+            if (problem == null) indices.add(name);
+            else refused.add(problem);
+        }
+        return new Eligible(indices, refused.isEmpty(), refused);
+    }
+
+    private List<String> names(SearchRequest request, ClusterState state) {
+        if (request.pointInTimeBuilder() != null) {
+            return List.of(SearchContextId.decode(namedWriteableRegistry, request.pointInTimeBuilder().getId()).getActualIndices());
+        }
+        List<String> names = new ArrayList<>();
+        for (Index index : resolver.concreteIndices(state, request)) names.add(index.getName());
+        return names;
+    }
+
+    private String problem(IndexMetadata index, String field, String embedder, int dimension) {
+        String name = index.getIndex().getName();
+        Field found = fields(index).computeIfAbsent(field, f -> read(index, f));
+        if (found.dimension() < 0) return "no vector field [" + field + "] in index " + name;
+        if (found.fingerprint() == null) {
+            return "embedder unknown: index " + name + " has no _meta.polyrank.vectors." + field + ".fingerprint";
+        }
+        if (!found.fingerprint().equals(embedder)) {
+            return "embedder mismatch: index " + name + " was embedded by " + found.fingerprint() + ", the query by " + embedder;
+        }
+        if (found.dimension() > 0 && found.dimension() != dimension) {
+            return "vector has " + dimension + " dimensions, field [" + field + "] of index " + name + " has " + found.dimension();
+        }
+        return null;
+    }
+
+    /** Parsing a mapping costs more than a search: once per mapping version. */
+    private Map<String, Field> fields(IndexMetadata index) {
+        if (cache.size() > MAX_CACHED) cache.clear();
+        return cache.compute(
+            index.getIndexUUID(),
+            (uuid, cached) -> cached != null && cached.mappingVersion() == index.getMappingVersion()
+                ? cached
+                : new Cached(index.getMappingVersion(), new ConcurrentHashMap<>())
+        ).fields();
+    }
+
+    private static Field read(IndexMetadata index, String field) {
+        Map<String, Object> mapping = index.mapping() == null ? new HashMap<>() : index.mapping().sourceAsMap();
+        Object properties = XContentMapValues.extractValue("properties." + field.replace(".", ".properties."), mapping);
+        if (!(properties instanceof Map<?, ?> declared) || !"knn_vector".equals(declared.get("type"))) return new Field(null, -1);
+        Object vectors = XContentMapValues.extractValue("_meta.polyrank.vectors", mapping);
+        Object meta = vectors instanceof Map<?, ?> map ? map.get(field) : null;
+        Object fingerprint = meta instanceof Map<?, ?> map ? map.get("fingerprint") : null;
+        Object dimension = declared.get("dimension");
+        return new Field(fingerprint instanceof String text ? text : null, dimension instanceof Number number ? number.intValue() : 0);
+    }
+}

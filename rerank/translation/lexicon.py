@@ -18,54 +18,58 @@ from pathlib import Path
 from filelock import FileLock
 
 from rerank.translation.freedict import FreeDict, read_entries
-from rerank.translation.words import strip_accents
+from rerank.translation.inflect import stem
+from rerank.translation.source import Weighted
 
-FORMAT = "1"
+FORMAT = "2"
 MAX_TRANSLATIONS = 24
 BACKWARD_WEIGHT = 0.8
 PIVOT_WEIGHT = 0.5
+STEM_WEIGHT = 0.8
 CACHED_TERMS = 20_000
-
-Weighted = tuple[str, float]
 
 
 class Lexicon:
     """Word translations from one language into another; safe to share among threads, reads from disk as asked."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, source: str) -> None:
         self._path = path
+        self._source = source
         self._local = threading.local()
-        self._cache: dict[str, tuple[Weighted, ...]] = {}
+        self._cache: dict[bool, dict[str, tuple[Weighted, ...]]] = {False: {}, True: {}}
 
-    def lookup(self, terms: Iterable[str]) -> dict[str, tuple[Weighted, ...]]:
+    def lookup(self, phrases: Iterable[str], *, inflected: bool = True) -> dict[str, tuple[Weighted, ...]]:
         """Return the translations of the folded terms it knows, each with a weight above 0, the heaviest first.
 
-        A term that stands there only with accents is found without them.
+        With `inflected`, a term that is not there as written is looked up by its stem, without accents.
         """
-        wanted = set(terms)
-        missing = [term for term in wanted if term not in self._cache]
+        wanted = set(phrases)
+        cache = self._cache[inflected]
+        missing = [term for term in wanted if term not in cache]
         if missing:
-            if len(self._cache) > CACHED_TERMS:
-                self._cache = {}
-            self._cache.update(self._read(missing))
-        cache = self._cache
+            if len(cache) > CACHED_TERMS:
+                cache = self._cache[inflected] = {}
+            cache.update(self._read(missing, inflected=inflected))
         return {term: found for term in wanted if (found := cache.get(term))}
 
-    def _read(self, terms: Sequence[str]) -> dict[str, tuple[Weighted, ...]]:
+    def _read(self, terms: Sequence[str], *, inflected: bool) -> dict[str, tuple[Weighted, ...]]:
         found: dict[str, tuple[Weighted, ...]] = dict.fromkeys(terms, ())
-        for start in range(0, len(terms), 500):
-            part = terms[start : start + 500]
+        for part in _parts(terms):
             marks = ",".join("?" * len(part))
             rows = self._connection.execute(f"SELECT term, translations FROM terms WHERE term IN ({marks})", part)
-            for term, packed in rows:
-                found[term] = _unpack(packed)
-            plain = [term for term in part if not found[term]]
-            marks = ",".join("?" * len(plain))
+            found.update((term, _unpack(packed)) for term, packed in rows)
+        if not inflected:
+            return found
+        stems = {term: stem(self._source, term) for term in terms if not found[term]}
+        inflected: dict[str, list[Weighted]] = defaultdict(list)
+        for part in _parts(sorted(set(stems.values()))):
+            marks = ",".join("?" * len(part))
             rows = self._connection.execute(
-                f"SELECT plain, translations FROM plain JOIN terms USING (term) WHERE plain IN ({marks})", plain
+                f"SELECT stem, translations FROM stems JOIN terms USING (term) WHERE stem IN ({marks})", part
             )
-            for term, packed in rows:
-                found[term] = found[term] or _unpack(packed)
+            for key, packed in rows:
+                inflected[key].extend((word, STEM_WEIGHT * weight) for word, weight in _unpack(packed))
+        found.update((term, _merged(inflected[key])) for term, key in stems.items() if key in inflected)
         return found
 
     def entries(self) -> Iterator[tuple[str, tuple[Weighted, ...]]]:
@@ -115,7 +119,7 @@ class LexiconStore:
         """
         known = self._open.get((source, target))
         if known is None:
-            known = self._open[source, target] = Lexicon(self._compiled(source, target))
+            known = self._open[source, target] = Lexicon(self._compiled(source, target), source)
         return known
 
     def is_compiled(self, source: str, target: str) -> bool:
@@ -164,13 +168,13 @@ class LexiconStore:
                 _add(forward, headword, translation, weight)
                 _add(backward, translation, headword, BACKWARD_WEIGHT * weight)
         for (start, end), table in tables.items():
-            _write(self._path(start, end, ()), table)
+            _write(self._path(start, end, ()), start, table)
 
     def _direct(self, source: str, target: str) -> Lexicon:
         path = self._path(source, target, ())
         if not path.exists():
             self._write_direct(source, target)
-        return Lexicon(path)
+        return Lexicon(path, source)
 
     def _write_pivoted(self, source: str, target: str, thirds: Sequence[str], path: Path) -> None:
         table: dict[str, dict[str, float]] = defaultdict(dict)
@@ -183,7 +187,7 @@ class LexiconStore:
                 for middle, weight in middles[:6]:
                     for word, onward_weight in known.get(middle, ())[:8]:
                         _add(table, term, word, PIVOT_WEIGHT * min(weight, 1.0) * min(onward_weight, 1.0))
-        _write(path, table)
+        _write(path, source, table)
 
 
 def _weighted(dictionary: FreeDict) -> Iterator[tuple[str, str, float]]:
@@ -199,7 +203,7 @@ def _add(table: dict[str, dict[str, float]], term: str, translation: str, weight
     row[translation] = row.get(translation, 0.0) + weight
 
 
-def _write(path: Path, table: dict[str, dict[str, float]]) -> None:
+def _write(path: Path, source: str, table: dict[str, dict[str, float]]) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.")
     os.close(handle)
     connection = sqlite3.connect(name)
@@ -207,14 +211,25 @@ def _write(path: Path, table: dict[str, dict[str, float]]) -> None:
         connection.executescript(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
             "CREATE TABLE terms (term TEXT PRIMARY KEY, translations TEXT NOT NULL) WITHOUT ROWID;"
-            "CREATE TABLE plain (plain TEXT, term TEXT, PRIMARY KEY (plain, term)) WITHOUT ROWID;"
+            "CREATE TABLE stems (stem TEXT, term TEXT, PRIMARY KEY (stem, term)) WITHOUT ROWID;"
         )
         terms = sorted(table)
         connection.executemany("INSERT INTO terms VALUES (?, ?)", ((term, _pack(table[term])) for term in terms))
-        accented = ((plain, term) for term in terms if (plain := strip_accents(term)) != term)
-        connection.executemany("INSERT OR IGNORE INTO plain VALUES (?, ?)", accented)
+        stems = ((stem(source, term), term) for term in terms)
+        connection.executemany("INSERT INTO stems VALUES (?, ?)", stems)
     connection.close()
     Path(name).replace(path)
+
+
+def _parts(terms: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:
+    return (terms[start : start + size] for start in range(0, len(terms), size))
+
+
+def _merged(translations: Iterable[Weighted]) -> tuple[Weighted, ...]:
+    best: dict[str, float] = {}
+    for word, weight in translations:
+        best[word] = max(weight, best.get(word, 0.0))
+    return tuple(sorted(best.items(), key=lambda item: (-item[1], item[0]))[:MAX_TRANSLATIONS])
 
 
 def _pack(translations: dict[str, float]) -> str:

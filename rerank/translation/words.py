@@ -7,8 +7,10 @@ from dataclasses import dataclass
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-"})
 _SPACES = re.compile(r"\s+")
 # A number with its unit, a model number, or a plain run of letters; inner marks stay ("wi-fi", "1.5", "n'est").
-_TOKEN = re.compile(r"[^\W_]+(?:[.,:/'+\-&][^\W_]+)*[+#\"]?|[^\s]")
-_ARTICLE = re.compile(r"^(l|d|j|m|n|s|t|c|qu|un|all|dell|nell|sull|dall|quest)'(?=\w{2})", re.IGNORECASE)
+# A run of letters and digits; marks stay inside where digits need them ("1.5", "3/4"), and so does "c++".
+_ATOM = re.compile(r"[^\W_]+(?:[.,/:](?=\d)[^\W_]+|'(?=[^\W\d_])[^\W_]+)*\+*")
+_UNSPACED = re.compile(r"[\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0eff]")
+_ARTICLE = re.compile(r"(?:l|d|j|m|n|s|t|c|qu|un|all|dell|nell|sull|dall|quest)'(?=\w{2})")
 
 UNITS = frozenset(
     "mm cm dm m km in ft yd mg g kg lb lbs oz ml cl dl l gal v mv kv a ma ah mah w kw wh kwh va hz khz mhz ghz "
@@ -18,19 +20,26 @@ UNITS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
-    """A word of a text: as written, and folded for comparison."""
+class Atom:
+    """The smallest piece a phrase can start or end at: a word, or one character of an unspaced script.
 
-    text: str
+    `start` and `end` count characters of the normalized text; `folded` is what dictionaries are asked for.
+    """
+
+    start: int
+    end: int
     folded: str
-    spaced: bool = True
-    """Whether a space stood before it: languages without spaces are put together again as they were."""
+    unspaced: bool
+
+
+def normalize(text: str) -> str:
+    """Bring a text into the form whose characters `split_atoms` counts: NFKC, straight apostrophes and hyphens."""
+    return unicodedata.normalize("NFKC", text).translate(_APOSTROPHES)
 
 
 def fold(text: str) -> str:
     """Fold spelling for comparison: NFKC, lower case (ß as ss), straight apostrophes and hyphens, single spaces."""
-    plain = unicodedata.normalize("NFKC", text).translate(_APOSTROPHES).casefold()
-    return _SPACES.sub(" ", plain).strip()
+    return _SPACES.sub(" ", normalize(text).casefold()).strip()
 
 
 def strip_accents(text: str) -> str:
@@ -39,19 +48,26 @@ def strip_accents(text: str) -> str:
     return unicodedata.normalize("NFC", bare)
 
 
-def split_tokens(text: str) -> list[Token]:
-    """Split a text written with spaces into tokens; an elided article ("l'imprimante") is cut off."""
-    tokens = []
-    end = -1
-    for found in _TOKEN.finditer(unicodedata.normalize("NFKC", text).translate(_APOSTROPHES)):
-        word = found.group()
-        article = _ARTICLE.match(word)
-        if article:
-            tokens.append(Token(article.group(), fold(article.group()), found.start() != end))
-            word = word[article.end() :]
-        tokens.append(Token(word, fold(word), not article and found.start() != end))
-        end = found.end()
-    return tokens
+def split_atoms(text: str) -> list[Atom]:
+    """Split a normalized text into words and unspaced characters; an elided article ("l'") is a word of its own."""
+    atoms: list[Atom] = []
+    for found in _ATOM.finditer(text):
+        start, word = found.start(), found.group()
+        while word:
+            length = _piece(word)
+            atoms.append(Atom(start, start + length, word[:length].casefold(), bool(_UNSPACED.match(word))))
+            start, word = start + length, word[length:]
+    return atoms
+
+
+def _piece(word: str) -> int:
+    if _UNSPACED.match(word):
+        return 1
+    article = _ARTICLE.match(word.casefold())
+    if article:
+        return article.end()
+    unspaced = _UNSPACED.search(word)
+    return unspaced.start() if unspaced else len(word)
 
 
 def is_protected(token: str) -> bool:

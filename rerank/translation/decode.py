@@ -26,10 +26,14 @@ class Prices:
     """Added for each part of a compound word."""
     weight: float = 1.0
     """Times -log of the source's own weight."""
-    rarity: float = 0.5
-    """Times -log of the share of the catalogue's documents that hold a word."""
-    cohesion: float = 0.4
-    """Times log of the number of documents with two words side by side, taken off."""
+    language: float = 0.5
+    """Times -log of the probability that the catalogue prints a word after (or before) its neighbour."""
+    word: float = 2.0
+    """Taken off for each word of a translation: without it the shortest would win."""
+    smoothing: float = 20.0
+    """Documents' worth of belief in a word's plain share, against its share beside its neighbour."""
+    drop: float = 0.5
+    """Leaving out an article or a preposition."""
     keep_known: float = 3.0
     """Leaving a word as it is when the catalogue uses it."""
     keep_unknown: float = 9.0
@@ -68,29 +72,23 @@ class Pricing:
         return tuple(catalogue_terms(self._target, text))
 
     def _option(self, option: Option) -> float:
-        """Price a translation by itself: its source, its weight, the rarity of its words."""
+        """Price a translation by itself: its source, its weight, its words after the first."""
         cost = option.cost - self.prices.weight * math.log(min(option.weight, 2.0))
         words = self.words(option.text)
-        if not self._documents or self._vocabulary is None or not words:
-            return cost
-        rarities = [self._rarity(word) for word in words]
-        cost += self.prices.rarity * sum(rarities) / len(rarities)
-        return cost - sum(self.cohesion(left, right) for left, right in zip(words, words[1:], strict=False))
+        return cost + sum(self.follow(left, right) for left, right in zip(words, words[1:], strict=False))
 
-    def _rarity(self, word: str) -> float:
-        if self._vocabulary is None:
+    def follow(self, left: str, right: str) -> float:
+        """Price a word beside its neighbour, in either order; `left` is empty at the start."""
+        if not self._documents or self._vocabulary is None:
             return 0.0
-        return -math.log((self._vocabulary.frequency(self._target, word) + 0.1) / (self._documents + 1.0))
-
-    def cohesion(self, left: str, right: str) -> float:
-        """Return what two words side by side, in either order, take off the price."""
-        if self._vocabulary is None:
-            return 0.0
-        together = max(
-            self._vocabulary.frequency(self._target, f"{left} {right}"),
-            self._vocabulary.frequency(self._target, f"{right} {left}"),
-        )
-        return self.prices.cohesion * math.log1p(together)
+        vocabulary, target, smoothing = self._vocabulary, self._target, self.prices.smoothing
+        share = (vocabulary.frequency(target, right) + 0.1) / (self._documents + 1.0)
+        if left:
+            together = max(
+                vocabulary.frequency(target, f"{left} {right}"), vocabulary.frequency(target, f"{right} {left}")
+            )
+            share = (together + smoothing * share) / (vocabulary.frequency(target, left) + smoothing)
+        return -self.prices.language * math.log(share) - self.prices.word
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +122,8 @@ def decode(spans: Sequence[Span], pricing: Pricing) -> list[Piece]:
 def _extend(path: _Path, span: Span, option: Option, pricing: Pricing) -> _Path:
     cost = path.cost + pricing.prices.span + pricing.option(option) + (pricing.prices.inside if span.inside else 0.0)
     words = pricing.words(option.text)
-    if words and path.last:
-        cost -= pricing.cohesion(path.last, words[0])
+    if words:
+        cost += pricing.follow(path.last, words[0])
     return _Path(cost, words[-1] if words else path.last, (*path.pieces, Piece(span, option)))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rerank.translation.source import NamedSource
-from rerank.translation.words import Atom, is_protected, split_atoms
+from rerank.translation.words import Atom, function_words, is_protected, split_atoms
 
 MAX_PHRASE_WORDS = 5
 MAX_PHRASE_CHARACTERS = 12
@@ -21,6 +21,7 @@ LINKS = ("", "s", "es", "n", "en", "er", "e")
 
 KEEP = "keep"
 PROTECTED = "protected"
+DROPPED = "dropped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class _Wish:
 
 
 def build_lattice(
-    text: str, language: str, sources: Sequence[NamedSource], keep_cost: Callable[[str], float]
+    text: str, language: str, sources: Sequence[NamedSource], keep_cost: Callable[[str], float], drop_cost: float
 ) -> tuple[list[Atom], list[Span]]:
     """Find every span of a normalized text that a source can translate, and the options to leave words as they are.
 
@@ -78,6 +79,10 @@ def build_lattice(
         if number in options
     ]
     spans.extend(_kept(text, atoms, wishes, keep_cost))
+    dropped = function_words(language)
+    spans.extend(
+        Span(atom.start, atom.end, False, (Option("", DROPPED, 1.0, drop_cost),)) for atom in atoms if atom.folded in dropped
+    )
     return atoms, sorted(spans, key=lambda span: (span.start, span.end))
 
 

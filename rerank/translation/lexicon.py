@@ -20,12 +20,14 @@ from filelock import FileLock
 from rerank.translation.freedict import FreeDict, read_entries
 from rerank.translation.inflect import stem
 from rerank.translation.source import Weighted
+from rerank.translation.words import strip_accents
 
-FORMAT = "2"
+FORMAT = "3"
 MAX_TRANSLATIONS = 24
 BACKWARD_WEIGHT = 0.8
 PIVOT_WEIGHT = 0.5
-STEM_WEIGHT = 0.8
+RICH_TERMS = 100_000
+"""A pair whose own dictionaries know that many terms needs no third language."""
 CACHED_TERMS = 20_000
 
 
@@ -61,15 +63,17 @@ class Lexicon:
         if not inflected:
             return found
         stems = {term: stem(self._source, term) for term in terms if not found[term]}
-        inflected: dict[str, list[Weighted]] = defaultdict(list)
+        relatives: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for part in _parts(sorted(set(stems.values()))):
             marks = ",".join("?" * len(part))
             rows = self._connection.execute(
-                f"SELECT stem, translations FROM stems JOIN terms USING (term) WHERE stem IN ({marks})", part
+                f"SELECT stem, term, translations FROM stems JOIN terms USING (term) WHERE stem IN ({marks})", part
             )
-            for key, packed in rows:
-                inflected[key].extend((word, STEM_WEIGHT * weight) for word, weight in _unpack(packed))
-        found.update((term, _merged(inflected[key])) for term, key in stems.items() if key in inflected)
+            for key, relative, packed in rows:
+                relatives[key].append((relative, packed))
+        for term, key in stems.items():
+            if key in relatives:
+                found[term] = _merged(term, relatives[key])
         return found
 
     def entries(self) -> Iterator[tuple[str, tuple[Weighted, ...]]]:
@@ -180,7 +184,7 @@ class LexiconStore:
         table: dict[str, dict[str, float]] = defaultdict(dict)
         for term, translations in self._direct(source, target).entries():
             table[term].update(translations)
-        for third in thirds:
+        for third in thirds if len(table) < RICH_TERMS else ():
             onward = self._direct(third, target)
             for term, middles in self._direct(source, third).entries():
                 known = onward.lookup(word for word, _ in middles[:6])
@@ -225,10 +229,14 @@ def _parts(terms: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:
     return (terms[start : start + size] for start in range(0, len(terms), size))
 
 
-def _merged(translations: Iterable[Weighted]) -> tuple[Weighted, ...]:
+def _merged(term: str, relatives: Iterable[tuple[str, str]]) -> tuple[Weighted, ...]:
+    """Gather the translations of words of one stem; the nearer in spelling, the heavier."""
     best: dict[str, float] = {}
-    for word, weight in translations:
-        best[word] = max(weight, best.get(word, 0.0))
+    for relative, packed in relatives:
+        shared = len(os.path.commonprefix((strip_accents(term), strip_accents(relative))))
+        nearness = max(shared / max(len(term), len(relative)), 0.3) ** 4
+        for word, weight in _unpack(packed):
+            best[word] = max(nearness * weight, best.get(word, 0.0))
     return tuple(sorted(best.items(), key=lambda item: (-item[1], item[0]))[:MAX_TRANSLATIONS])
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rerank.protocols import Translation
 from rerank.translation.decode import Piece, Prices, Pricing, decode
 from rerank.translation.keep import kept
-from rerank.translation.lattice import KEEP, PROTECTED, build_lattice
+from rerank.translation.lattice import DROPPED, KEEP, PROTECTED, build_lattice
 from rerank.translation.source import NamedSource
 from rerank.translation.words import Atom, normalize
 from rerank.vocabulary import UNSPACED_LANGUAGES, Vocabulary
@@ -47,9 +47,9 @@ def _translate(
     text: str, source: str, target: str, named: Sequence[NamedSource], pricing: Pricing
 ) -> Translation:
     normal = normalize(text)
-    atoms, spans = build_lattice(normal, source, named, pricing.keep)
+    atoms, spans = build_lattice(normal, source, named, pricing.keep, pricing.prices.drop)
     pieces = decode(spans, pricing)
-    engines = {piece.option.source for piece in pieces} - {KEEP, PROTECTED}
+    engines = {piece.option.source for piece in pieces} - {KEEP, PROTECTED, DROPPED}
     if not engines:
         return kept(text)
     covered = sum(piece.span.end - piece.span.start for piece in pieces if piece.option.source != KEEP)

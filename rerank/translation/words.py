@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-"})
 _SPACES = re.compile(r"\s+")
@@ -17,6 +18,26 @@ UNITS = frozenset(
     "k b kb mb gb tb pb kbit mbit gbit kbps mbps gbps rpm dpi ppi px mp fps lm cd lux db nm ohm °c °f k bar psi "
     "pcs x".split()
 )
+
+
+# Articles, prepositions and "and": they join words and are not what a shopper looks for.
+FUNCTION_WORDS = {
+    "de": "der die das den dem des ein eine einen einem einer für mit von zu zum zur aus im in am an auf und bei",
+    "en": "a an the of for with to from in on at by and",
+    "es": "el la los las un una unos unas de del para con por en a al y e",
+    "fr": "le la les l' un une des de du d' pour avec à au aux en et sur par",
+    "it": "il lo la i gli le l' un uno una un' di del della dei delle dell' per con da a al alla in e su",
+    "nl": "de het een van voor met in op en te aan bij naar",
+    "pl": "do z ze na w we i dla od po o",
+    "pt": "o a os as um uma de do da dos das para com por em no na e ao",
+    "sv": "en ett den det för med av till i på och från",
+}
+
+
+@lru_cache(maxsize=None)
+def function_words(language: str) -> frozenset[str]:
+    """Return a language's articles, prepositions and "and"; none where they are not known."""
+    return frozenset(FUNCTION_WORDS.get(language, "").split())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,113 @@
+"""Everything that can translate on this machine, behind one Translator for each catalogue."""
+
+import hashlib
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from rerank.home import polyrank_home
+from rerank.protocols import Translator
+from rerank.resources import Resources
+from rerank.translation.freedict import DICTD_FOLDER, find_freedicts
+from rerank.translation.glossary import Glossary
+from rerank.translation.keep import Keep
+from rerank.translation.lexicon import LexiconStore
+from rerank.translation.phrases import PhraseTranslator
+from rerank.translation.source import GlossarySource, NamedSource
+from rerank.vocabulary import Vocabulary
+
+GLOSSARY = "glossary"
+DICTIONARY = "dictionary"
+DICTIONARY_COST = 1.5
+"""What a dictionary's translation costs more than a glossary's."""
+
+VERSION = "1"
+
+
+class Translators:
+    """The installed dictionaries and the shop's glossaries; safe to share among threads.
+
+    Glossaries and catalogue statistics are re-read when their files change; newly installed dictionaries are
+    found at the next start.
+    """
+
+    def __init__(self, resources: Resources, store: LexiconStore) -> None:
+        self._resources = resources
+        self._store = store
+        self._lock = threading.Lock()
+        self._built: dict[str | None, tuple[tuple[Glossary, ...], Vocabulary | None, Translator]] = {}
+
+    @property
+    def available(self) -> bool:
+        """Whether anything is there to translate with."""
+        return bool(self._store.pairs() or self._resources.glossaries())
+
+    def describe(self) -> str:
+        """Say in one sentence what was found."""
+        glossaries = [glossary.name for glossary in self._resources.glossaries()]
+        pairs = sorted(f"{source}-{target}" for source, target in self._store.pairs() if source < target)
+        parts = [f"glossary {', '.join(glossaries)}"] if glossaries else []
+        parts += [f"dictionaries {', '.join(pairs)}"] if pairs else []
+        if not parts:
+            return (
+                "No translator is installed: no glossary in "
+                f"{self._resources.folder / 'glossary'} and no FreeDict dictionary in {DICTD_FOLDER}; "
+                "queries and documents stay in their own language."
+            )
+        return f"Translating with {' and '.join(parts)}."
+
+    def prepare(self, languages: Sequence[str]) -> list[tuple[str, str]]:
+        """Compile the dictionaries among some languages (seconds to a minute, once a machine); return the pairs.
+
+        Raises ResourceError when one cannot be read.
+        """
+        wanted = [(a, b) for a, b in sorted(self._store.pairs()) if a in languages and b in languages]
+        for source, target in wanted:
+            self._store.lexicon(source, target)
+        return wanted
+
+    def translator(self, vocabulary: str | None = None) -> Translator:
+        """Return the translator that chooses words by the statistics of the catalogue of that name, if it has any.
+
+        Raises ResourceError when a glossary or the statistics cannot be read.
+        """
+        glossaries, statistics = self._resources.glossaries(), self._resources.vocabulary(vocabulary)
+        with self._lock:
+            known = self._built.get(vocabulary)
+            if known is None or known[0] != glossaries or known[1] is not statistics:
+                known = self._built[vocabulary] = (glossaries, statistics, self._build(glossaries, statistics))
+            return known[2]
+
+    def _build(self, glossaries: tuple[Glossary, ...], statistics: Vocabulary | None) -> Translator:
+        pairs = self._store.pairs().union(*(glossary.pairs() for glossary in glossaries))
+        if not pairs:
+            return Keep()
+        cache: dict[tuple[str, str], list[NamedSource]] = {}
+
+        def sources(source: str, target: str) -> list[NamedSource]:
+            known = cache.get((source, target))
+            if known is None:
+                known = []
+                phrases = GlossarySource(glossaries, source, target)
+                if phrases:
+                    known.append(NamedSource(GLOSSARY, phrases, 0.0))
+                if (source, target) in self._store.pairs():
+                    known.append(NamedSource(DICTIONARY, self._store.lexicon(source, target), DICTIONARY_COST))
+                cache[source, target] = known
+            return known
+
+        state = [VERSION, self._store.version, *(f"{glossary.name}:{glossary.version}" for glossary in glossaries)]
+        version = f"{VERSION}-{hashlib.sha256(' '.join(state).encode()).hexdigest()[:12]}"
+        return PhraseTranslator("phrases", version, pairs, sources, statistics)
+
+
+def load_translators(
+    resources: Resources, *, dictionaries: Path = DICTD_FOLDER, compiled: Path | None = None
+) -> Translators:
+    """Find what can translate: the glossaries of `resources` and the FreeDict dictionaries of a folder.
+
+    Dictionaries are compiled when they are first used or by `Translators.prepare`, into `compiled`
+    (None: `polyrank_home()/dictionaries`).
+    """
+    folder = compiled if compiled is not None else polyrank_home() / "dictionaries"
+    return Translators(resources, LexiconStore(folder, find_freedicts(dictionaries)))

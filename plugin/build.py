@@ -22,7 +22,8 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 def build_plugin(out: Path, distribution: Distribution) -> Path:
     """Return the plugin's zip in the folder `out`, for `opensearch-plugin install file:...`.
 
-    Compiles only when the zip there was made from other sources, another compiler or other jars; the same inputs give the same bytes.
+    Compiles only when the zip there was made from other sources, another compiler or other jars; the same inputs
+    give the same bytes.
     Raises BuildError with the compiler's words when the sources do not compile.
     """
     version = descriptor()["version"]

@@ -90,9 +90,11 @@ final class HybridSearch {
         });
     }
 
+    /** The caller's own query. When it is not fused its best score is still needed, to rank everything else above the tail. */
     private CompletableFuture<SearchResponse> lexical() {
         long since = System.nanoTime();
-        return searches.run(RetrieverConfig.Lexical.NAME, searches.lexical(config.window())).whenComplete((response, error) -> {
+        int size = config.fusesLexical() ? config.window() : 1;
+        return searches.run(RetrieverConfig.Lexical.NAME, searches.lexical(size)).whenComplete((response, error) -> {
             report.took(Report.Stage.LEXICAL, since);
             if (error != null) report.degraded(RetrieverConfig.Lexical.NAME, error);
         });

@@ -6,7 +6,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /**
  * The body of `hybrid_rerank`, checked. docs/pipeline.md explains every key.
@@ -27,6 +30,7 @@ record PipelineConfig(
     static final int MAX_WINDOW = 1_000;
     static final int MAX_DEADLINE_MS = 60_000;
     private static final double MAX_WEIGHT = 1_000;
+    private static final Pattern FIELD = Pattern.compile("[^^]+(\\^\\d+(\\.\\d+)?)?");
 
     /** Reads and empties `config`; throws a configuration error that names the key. */
     static PipelineConfig read(String tag, Map<String, Object> config) {
@@ -62,9 +66,6 @@ record PipelineConfig(
             if (!keys.add(retriever.key())) throw reader.error(key, "repeats [" + retriever.key() + "]: name each retriever once");
             retrievers.add(retriever);
         }
-        if (!keys.contains(RetrieverConfig.Lexical.NAME)) {
-            throw reader.error("retrievers", "has no lexical: add {\"lexical\": {}}, with weight 0 to leave it out of the fusion");
-        }
         if (retrievers.stream().allMatch(r -> r.weight() == 0)) throw reader.error("retrievers", "all have weight 0: give one of them a weight");
         return List.copyOf(retrievers);
     }
@@ -73,32 +74,39 @@ record PipelineConfig(
         ConfigReader lexical = entry.object(RetrieverConfig.Lexical.NAME);
         ConfigReader translated = entry.object(RetrieverConfig.Translated.NAME);
         ConfigReader knn = entry.object(RetrieverConfig.Knn.NAME);
-        int kinds = (lexical == null ? 0 : 1) + (translated == null ? 0 : 1) + (knn == null ? 0 : 1);
         entry.finish();
-        if (kinds != 1) throw parent.error(key, "must hold exactly one of lexical, translated, knn");
-        if (lexical != null) {
-            RetrieverConfig config = new RetrieverConfig.Lexical(weight(lexical));
-            lexical.finish();
-            return config;
+        if (Stream.of(lexical, translated, knn).filter(Objects::nonNull).count() != 1) {
+            throw parent.error(key, "must hold exactly one of lexical, translated, knn");
         }
-        if (translated != null) {
-            List<String> fields = translated.strings("fields");
-            if (fields.isEmpty()) throw translated.error("fields", "is missing: write [\"title.{lang}^2\", \"text.{lang}\"]");
-            if (languages.isEmpty()) throw parent.error("languages", "is missing: name the languages to translate into, such as [\"en\", \"de\"]");
-            RetrieverConfig config = new RetrieverConfig.Translated(
-                weight(translated),
-                fields,
-                translated.oneOf("type", "best_fields", List.of("best_fields", "most_fields", "cross_fields")),
-                translated.string("minimum_should_match", null)
-            );
-            translated.finish();
-            return config;
+        if (translated != null && languages.isEmpty()) {
+            throw parent.error("languages", "is missing: name the languages to translate into, such as [\"en\", \"de\"]");
         }
-        String field = knn.string("field", null);
-        if (field == null) throw knn.error("field", "is missing: name the vector field, such as embedding");
-        RetrieverConfig config = new RetrieverConfig.Knn(weight(knn), field, knn.integer("k", window, 1, 10_000));
-        knn.finish();
+        ConfigReader body = lexical != null ? lexical : translated != null ? translated : knn;
+        RetrieverConfig config = lexical != null ? new RetrieverConfig.Lexical(weight(body))
+            : translated != null ? translated(body)
+            : knn(body, window);
+        body.finish();
         return config;
+    }
+
+    private static RetrieverConfig translated(ConfigReader reader) {
+        List<String> fields = reader.strings("fields");
+        if (fields.isEmpty()) throw reader.error("fields", "is missing: write [\"title.{lang}^2\", \"text.{lang}\"]");
+        for (String field : fields) {
+            if (!FIELD.matcher(field).matches()) throw reader.error("fields", "holds [" + field + "]: write a name, or a name and a boost such as title^2");
+        }
+        return new RetrieverConfig.Translated(
+            weight(reader),
+            fields,
+            reader.oneOf("type", "best_fields", List.of("best_fields", "most_fields", "cross_fields")),
+            reader.string("minimum_should_match", null)
+        );
+    }
+
+    private static RetrieverConfig knn(ConfigReader reader, int window) {
+        String field = reader.string("field", null);
+        if (field == null) throw reader.error("field", "is missing: name the vector field, such as embedding");
+        return new RetrieverConfig.Knn(weight(reader), field, reader.integer("k", window, 1, 10_000));
     }
 
     private static double weight(ConfigReader reader) {
@@ -123,6 +131,11 @@ record PipelineConfig(
     /** The knn retrievers alone. */
     List<RetrieverConfig.Knn> knn() {
         return retrievers.stream().filter(RetrieverConfig.Knn.class::isInstance).map(RetrieverConfig.Knn.class::cast).toList();
+    }
+
+    /** Whether the caller's own query takes part in the fusion; it runs in any case. */
+    boolean fusesLexical() {
+        return retrievers.stream().anyMatch(RetrieverConfig.Lexical.class::isInstance);
     }
 
     /** The translated retriever, or null. */

@@ -1,0 +1,152 @@
+"""Tell the language of short texts: script first, then character statistics, then the catalogue's own words.
+
+A query such as "usb hub" or "laptop" looks German or Dutch to any detector. The catalogue decides: words that its
+English products carry are English words there, and a query made of them must not be translated away.
+"""
+
+import math
+from collections.abc import Sequence
+
+from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+from rerank.protocols import UNDETERMINED, Detection
+from rerank.translation.words import normalize
+from rerank.vocabulary import Vocabulary, catalogue_terms
+
+DEFAULT_THRESHOLD = 0.5
+
+NGRAM_WEIGHT = 0.5
+"""Times the log probability of the character model, which is too sure of itself on two words."""
+KNOWN_WORD = math.log(0.95 / 0.25)
+"""A word of the catalogue: how much likelier in the catalogue's language than in another."""
+UNKNOWN_WORD = math.log(0.05 / 0.75)
+FUNCTION_WORD = 2.0
+"""Log odds that an article or preposition of a language gives it."""
+PRIOR = 2.0
+"""Log odds for the language of the caller's locale."""
+KNOWN_DOCUMENTS = 2
+"""A word in a single document may be a typing error."""
+
+# First and last code point of a script, and the language it is taken for when nothing else is known.
+_SCRIPTS = (
+    (0x0370, 0x03FF, "el"), (0x0400, 0x04FF, "ru"), (0x0590, 0x05FF, "he"), (0x0600, 0x06FF, "ar"),
+    (0x0900, 0x097F, "hi"), (0x0E00, 0x0E7F, "th"), (0x3040, 0x30FF, "ja"), (0x3400, 0x4DBF, "zh"),
+    (0x4E00, 0x9FFF, "zh"), (0xAC00, 0xD7AF, "ko"), (0xFF66, 0xFF9D, "ja"),
+)  # fmt: skip
+_SAME_SCRIPT = {"ru": ("ru", "uk", "bg", "sr", "mk"), "ar": ("ar", "fa", "ur"), "hi": ("hi", "mr", "ne")}
+
+
+class ScriptDetector:
+    """Knows scripts alone: Japanese by its kana, Korean, Thai, Greek ...; anything in Latin letters is `und`."""
+
+    def detect(self, texts: Sequence[str]) -> list[Detection]:
+        """Detect the language of each text by the script of its letters."""
+        return [_by_script(normalize(text)) for text in texts]
+
+
+class LanguageDetector:
+    """Chooses among given languages; see `load_detector`. Safe to share among threads."""
+
+    def __init__(self, identifier: LanguageIdentifier, languages: Sequence[str], threshold: float) -> None:
+        self._identifier = identifier
+        self._languages = tuple(dict.fromkeys(languages))
+        self._threshold = threshold
+
+    def detect(
+        self, texts: Sequence[str], *, prior: str | None = None, vocabulary: Vocabulary | None = None
+    ) -> list[Detection]:
+        """Detect the language of each text.
+
+        `prior` is the caller's locale ("de", "de-AT"), which tips the balance in short texts; `vocabulary` holds
+        the words of the catalogue that is searched. Returns `und` where the best language stays under the
+        threshold and for texts without letters.
+        """
+        locale = prior.split("-")[0].lower() if prior else None
+        return [self._detect(normalize(text), locale, vocabulary) for text in texts]
+
+    def _detect(self, text: str, locale: str | None, vocabulary: Vocabulary | None) -> Detection:
+        script = _by_script(text)
+        candidates = self._candidates(text, script.language)
+        if not candidates or not any(map(str.isalpha, text)):
+            return script
+        scores = self._ngram_scores(text, candidates)
+        for language in candidates:
+            scores[language] += _word_evidence(language, text, vocabulary) + (PRIOR if language == locale else 0.0)
+        best = max(candidates, key=lambda language: scores[language])
+        confidence = 1.0 / sum(math.exp(score - scores[best]) for score in scores.values())
+        return Detection(best if confidence >= self._threshold else UNDETERMINED, round(confidence, 4))
+
+    def _candidates(self, text: str, script: str) -> tuple[str, ...]:
+        if script == UNDETERMINED:
+            return tuple(language for language in self._languages if not _has_own_script(language))
+        if script == "zh":
+            possible = _han_languages(text)
+        else:
+            possible = _SAME_SCRIPT.get(script, (script,))
+        return tuple(language for language in self._languages if language in possible)
+
+    def _ngram_scores(self, text: str, candidates: Sequence[str]) -> dict[str, float]:
+        # rank() gives unnormalized log probabilities.
+        ranked = {language: float(score) for language, score in self._identifier.rank(text) if language in candidates}
+        top = max(ranked.values(), default=0.0)
+        floor = min(ranked.values(), default=0.0)
+        return {language: NGRAM_WEIGHT * (ranked.get(language, floor) - top) for language in candidates}
+
+
+def load_detector(languages: Sequence[str], *, threshold: float = DEFAULT_THRESHOLD) -> LanguageDetector:
+    """Load a detector that chooses among `languages` (BCP 47); below `threshold` confidence it says `und`.
+
+    Takes a good second; keep the detector. Source of the character model: Lui and Baldwin, 2012, "langid.py: an
+    off-the-shelf language identification tool", in the py3langid package.
+    """
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
+    known = [language for language in dict.fromkeys(languages) if language in identifier.nb_classes]
+    if known:
+        identifier.set_languages(known)
+    return LanguageDetector(identifier, languages, threshold)
+
+
+def _by_script(text: str) -> Detection:
+    letters = [letter for letter in text if letter.isalpha()]
+    scripts = [language for letter in letters if (language := _script(letter))]
+    if not scripts:
+        return Detection(UNDETERMINED, 0.0)
+    # Kana beside Han is Japanese, however much Han there is.
+    best = "ja" if "ja" in scripts else max(dict.fromkeys(scripts), key=scripts.count)
+    return Detection(best, round(len(scripts) / len(letters), 4))
+
+
+def _script(letter: str) -> str | None:
+    code = ord(letter)
+    return next((language for first, last, language in _SCRIPTS if first <= code <= last), None)
+
+
+def _has_own_script(language: str) -> bool:
+    scripts = {script for _, _, script in _SCRIPTS}
+    return language in scripts or any(language in group for group in _SAME_SCRIPT.values())
+
+
+def _han_languages(text: str) -> tuple[str, ...]:
+    """Simplified characters are missing from the Japanese character set, and Japanese forms from the Chinese one."""
+    japanese, chinese = _encodes(text, "cp932"), _encodes(text, "gb2312")
+    if japanese == chinese:
+        return ("zh", "ja")
+    return ("ja",) if japanese else ("zh",)
+
+
+def _encodes(text: str, charset: str) -> bool:
+    try:
+        text.encode(charset)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _word_evidence(language: str, text: str, vocabulary: Vocabulary | None) -> float:
+    """Add up the log odds that the words give a language: function words, and the catalogue's own words."""
+    words = [word for word in catalogue_terms(language, text) if not is_protected(word)]
+    evidence = FUNCTION_WORD * sum(word in function_words(language) for word in words)
+    if vocabulary is None or not vocabulary.size(language):
+        return evidence
+    known = sum(vocabulary.frequency(language, word) >= KNOWN_DOCUMENTS for word in words)
+    return evidence + known * KNOWN_WORD + (len(words) - known) * UNKNOWN_WORD

@@ -80,6 +80,7 @@ def lay_out(
                 for artifact in lock.artifacts:
                     _place(artifact, store.path(artifact), incoming)
                 _describe_modules(lock, incoming)
+                (incoming / "bin").mkdir()  # the server insists on the folder, and may not make it
                 new = Distribution(incoming, runtime)
                 compile_shims(incoming, java=new.java, ecj=new.ecj, classpath=new.classpath)
     return Distribution(home, runtime)

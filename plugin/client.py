@@ -1,0 +1,61 @@
+"""The one door to opensearch-py: how a client is made, and how its errors become ours."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from opensearchpy import OpenSearch
+from opensearchpy.exceptions import ConnectionError as UnreachableError
+from opensearchpy.exceptions import ConnectionTimeout, OpenSearchException, TransportError
+
+from plugin.errors import ClusterError
+from plugin.stack import read_stack
+
+__all__ = ["OpenSearch", "cluster_errors", "connect"]
+
+
+def connect(url: str | None = None, *, timeout_s: float = 60.0) -> OpenSearch:
+    """Return a client of the cluster at `url`, else at `$POLYRANK_URL`, else of what `plugin up` started.
+
+    Sends nothing yet. Raises ClusterError when none of the three names a cluster.
+    """
+    chosen = url or os.environ.get("POLYRANK_URL") or read_stack().url
+    if chosen is None:
+        raise ClusterError(
+            "no node is running: start one with `plugin up`, or name a cluster by --url or $POLYRANK_URL"
+        )
+    return OpenSearch(chosen, timeout=timeout_s, max_retries=0)
+
+
+@contextmanager
+def cluster_errors(doing: str) -> Iterator[None]:
+    """Turn what opensearch-py raises inside the block into a ClusterError that begins with `doing`."""
+    try:
+        yield
+    except ConnectionTimeout as error:
+        raise ClusterError(f"{doing}: the cluster did not answer in time; look at `plugin logs`") from error
+    except UnreachableError as error:
+        raise ClusterError(
+            f"{doing}: the cluster cannot be reached; see `plugin status`, start it with `plugin up`, or check --url"
+        ) from error
+    except TransportError as error:
+        raise ClusterError(f"{doing}: OpenSearch answered {error.status_code}: {_reason(error)}") from error
+    except OpenSearchException as error:
+        raise ClusterError(f"{doing}: {error}") from error
+
+
+def _reason(error: TransportError) -> str:
+    """The words of the innermost cause that has any, as OpenSearch gives them."""
+    info: Any = error.info
+    if not isinstance(info, dict):
+        return str(info or error.error)
+    cause: Any = info.get("error", info)
+    if not isinstance(cause, dict):
+        return str(cause)
+    reasons = [str(cause.get("reason") or json.dumps(cause))]
+    for inner in [*cause.get("root_cause", []), *[f.get("reason") for f in cause.get("failed_shards", [])]]:
+        if isinstance(inner, dict) and inner.get("reason") and str(inner["reason"]) not in reasons:
+            reasons.append(str(inner["reason"]))
+    return "; ".join(reasons[:3])

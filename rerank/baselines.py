@@ -48,7 +48,7 @@ class HashEmbedder:
             for word in text.lower().split() or [""]:
                 generator = np.random.default_rng(_seed(word))
                 vectors[row] += generator.standard_normal(self.dimension).astype(np.float32)
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
     embed_documents = embed_queries
 

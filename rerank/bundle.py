@@ -141,12 +141,18 @@ def default_bundle(task: Task, models: Path = MODELS) -> Path:
     Raises:
         BundleError: none is there, or several are.
     """
-    found = [
-        folder.parent
-        for folder in sorted(models.glob(f"*/{MANIFEST}"))
-        if json.loads(folder.read_text(encoding="utf-8")).get("task") == task
-    ]
+    found = _shipped(task, models)
     if len(found) != 1:
         names = ", ".join(folder.name for folder in found) or "none"
         raise BundleError(f"{models} should hold one bundle to {task}, found {names}; name the bundle to use")
     return found[0]
+
+
+def has_default(task: Task, models: Path = MODELS) -> bool:
+    """Tell whether a bundle for `task` ships with polyrank."""
+    return bool(_shipped(task, models))
+
+
+def _shipped(task: Task, models: Path) -> list[Path]:
+    manifests = sorted(models.glob(f"*/{MANIFEST}"))
+    return [file.parent for file in manifests if json.loads(file.read_text(encoding="utf-8")).get("task") == task]

@@ -1,0 +1,1 @@
+"""The model service: `rerank serve`, JSON over HTTP/1.1."""

@@ -1,0 +1,122 @@
+"""What a query says: its language, its translations, the text the models read and its vector."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Protocol
+
+from rerank.protocols import UNDETERMINED, Detection, Embedder, Translation, Translator
+from rerank.translation.keep import ENGINE as KEPT
+from rerank.vocabulary import Vocabulary
+
+WANTS = ("language", "translations", "vector")
+CACHED_VECTORS = 4096
+"""Queries repeat: this many vectors are kept (384 floats each: 6 MB)."""
+
+
+class QueryDetector(Protocol):
+    """A detector that may use the caller's locale and the catalogue's own words."""
+
+    def detect(
+        self, texts: Sequence[str], *, prior: str | None = None, vocabulary: Vocabulary | None = None
+    ) -> list[Detection]:
+        """Detect the language of each text."""
+        ...
+
+
+class TranslatorSource(Protocol):
+    """Gives the translator that chooses words by one catalogue's statistics."""
+
+    def translator(self, vocabulary: str | None = None) -> Translator:
+        """Return the translator for a catalogue, or a general one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A query as it came. `languages`: BCP 47 codes the index serves; `want`: parts of the answer to compute;
+    `locale`: the caller's language, if known; `vocabulary`: name of the catalogue's statistics."""
+
+    text: str
+    languages: tuple[str, ...] = ()
+    want: frozenset[str] = frozenset(WANTS)
+    locale: str | None = None
+    vocabulary: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Understanding:
+    """The answer. `vector` embeds `model_query`, None when not wanted; `seconds` by stage."""
+
+    language: Detection
+    translations: Mapping[str, Translation]
+    model_query: str
+    vector: tuple[float, ...] | None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+class Understander:
+    """Detects, translates and embeds one query. Thread-safe when its parts are."""
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        detector: QueryDetector,
+        translators: TranslatorSource,
+        vocabulary: Callable[[str | None], Vocabulary | None],
+    ) -> None:
+        """Join the parts; `vocabulary` finds a catalogue's statistics by name, None when there are none."""
+        self._embedder = embedder
+        self._detector = detector
+        self._translators = translators
+        self._vocabulary = vocabulary
+        self._vector = lru_cache(maxsize=CACHED_VECTORS)(self._embed)
+
+    def understand(self, question: Question) -> Understanding:
+        """Understand one query.
+
+        The models read the query itself when its language is one of the embedder's or is not known, else its
+        translation into the first of the embedder's languages that there is one for, else the query itself.
+
+        Raises:
+            ModelInputError: the text holds a lone surrogate.
+        """
+        seconds: dict[str, float] = {}
+        started = time.perf_counter()
+        vocabulary = self._vocabulary(question.vocabulary)
+        language = self._detector.detect([question.text], prior=question.locale, vocabulary=vocabulary)[0]
+        seconds["detect"] = time.perf_counter() - started
+        started = time.perf_counter()
+        translations = self._translate(question, language.language)
+        seconds["translate"] = time.perf_counter() - started
+        model_query = self._model_query(question.text, language.language, translations)
+        vector = None
+        if "vector" in question.want:
+            started = time.perf_counter()
+            vector = self._vector(model_query)
+            seconds["embed"] = time.perf_counter() - started
+        wanted = {code: item for code, item in translations.items() if code in question.languages}
+        return Understanding(language, wanted if "translations" in question.want else {}, model_query, vector, seconds)
+
+    def _translate(self, question: Question, source: str) -> dict[str, Translation]:
+        read = self._embedder.languages
+        targets = list(question.languages) if "translations" in question.want else []
+        if source not in read:
+            targets += [language for language in read if language not in targets]
+        if source == UNDETERMINED:
+            return {}
+        translator = self._translators.translator(question.vocabulary)
+        translations = {
+            target: translator.translate([question.text], source, target)[0] for target in targets if target != source
+        }
+        return {target: item for target, item in translations.items() if item.engine != KEPT}
+
+    def _model_query(self, text: str, language: str, translations: Mapping[str, Translation]) -> str:
+        if language in self._embedder.languages:
+            return text
+        return next((translations[code].text for code in self._embedder.languages if code in translations), text)
+
+    def _embed(self, text: str) -> tuple[float, ...]:
+        vector = self._embedder.embed_queries([text])[0]
+        return tuple(round(number, 7) for number in vector.tolist())

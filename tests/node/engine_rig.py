@@ -42,6 +42,11 @@ class Rig:
         }
         self.call("PUT", "/_cluster/settings", {"persistent": settings})
 
+    def services(self) -> list[str]:
+        """The model services the node is pointed at."""
+        found = self.call("GET", "/_cluster/settings", flat_settings="true")["persistent"]
+        return list(found.get("polyrank.service.urls", []))
+
     def pipeline(self, name: str = "shop", **changes: Any) -> str:
         """Install the tests' pipeline with these keys changed; None leaves a key out. Return its name."""
         config: Json = {
@@ -93,7 +98,12 @@ def pipeline_body(config: Mapping[str, Any]) -> Json:
 
 
 def index_body(
-    *, shards: int = 3, fingerprint: str | None = FINGERPRINT, dimension: int = DIMENSION, vectors: bool = True
+    *,
+    shards: int = 3,
+    fingerprint: str | None = FINGERPRINT,
+    dimension: int = DIMENSION,
+    picture_dimension: int = 4,
+    vectors: bool = True,
 ) -> Json:
     """Settings and mapping of a small shop."""
     properties: Json = {
@@ -108,7 +118,7 @@ def index_body(
     method = {"name": "hnsw", "engine": "lucene", "space_type": "cosinesimil"}
     if vectors:
         properties["embedding"] = {"type": "knn_vector", "dimension": dimension, "method": method}
-        properties["picture"] = {"type": "knn_vector", "dimension": 4, "method": method}
+        properties["picture"] = {"type": "knn_vector", "dimension": picture_dimension, "method": method}
     named = {"fingerprint": fingerprint, "dimension": dimension}
     meta: Json = {"polyrank": {"vectors": {"embedding": named, "picture": named}}} if fingerprint else {}
     return {

@@ -98,6 +98,7 @@ final class HttpJson implements AutoCloseable {
             XContentParser parser = XContentType.JSON.xContent()
                 .createParser(NamedXContentRegistry.EMPTY, DeprecationHandler.IGNORE_DEPRECATIONS, response.body())
         ) {
+            if (parser.nextToken() != XContentParser.Token.START_OBJECT) throw new IOException("not an object");
             return parser.map();
         } catch (IOException | RuntimeException e) {
             throw ServiceException.sick(uri.getPath() + " answered something that is not a JSON object");

@@ -1,0 +1,96 @@
+"""One alias over several indices: the same id in both, filters of an alias, indices with other vectors or none."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.node.engine_fixtures import fake, rig, shop  # noqa: F401
+from tests.node.engine_rig import Json, Rig, lamps, told
+
+pytestmark = pytest.mark.node
+LAMP: Json = {"match": {"title": "lamp"}}
+
+
+@pytest.fixture(scope="module")
+def indices(shop: Rig) -> Iterator[Rig]:  # noqa: F811
+    shop.index("left", lamps(40), shards=1)
+    shop.index("right", lamps(40, seed=8), shards=2)
+    shop.index("foreign", lamps(40, seed=9), fingerprint="sha256:other")
+    shop.index("nameless", lamps(40, seed=10), fingerprint=None)
+    plain = [{k: v for k, v in lamp.items() if k not in ("embedding", "picture")} for lamp in lamps(40)]
+    shop.index("plain", plain, vectors=False)
+    narrow = [{**lamp, "embedding": lamp["embedding"][:4]} for lamp in lamps(40)]
+    shop.index("narrow", narrow, dimension=4)
+    yield shop
+    shop.http.delete("/left,right,foreign,nameless,plain,narrow")
+
+
+def alias(rig: Rig, name: str, *indices: str, condition: Json | None = None) -> None:  # noqa: F811
+    actions = []
+    for index in indices:
+        add: Json = {"index": index, "alias": name}
+        if condition:
+            add["filter"] = condition
+        actions.append({"add": add})
+    rig.call("POST", "/_aliases", {"actions": actions})
+
+
+def test_same_id_in_two_indices(indices: Rig, rig: Rig) -> None:  # noqa: F811
+    alias(rig, "both", "left", "right")
+    found = rig.search({"query": LAMP, "size": 80}, index="both")
+    keys = [(hit["_index"], hit["_id"]) for hit in found["hits"]["hits"]]
+    assert len(keys) == len(set(keys))
+    assert {("left", "0"), ("right", "0")} <= set(keys)
+    section = told(found)
+    assert section["degraded"] is None
+    assert [(hit["_index"], hit["_id"]) for hit in section["hits"]] == keys
+    places = [hit["final"]["rank"] for hit in section["hits"]]
+    assert places == [*range(1, len(keys) + 1)]
+
+
+def test_filter_of_an_alias_binds_every_retriever(indices: Rig, rig: Rig) -> None:  # noqa: F811
+    alias(rig, "reds", "left", "foreign", condition={"term": {"colour": "red"}})
+    found = rig.search({"query": LAMP, "size": 80}, index="reds")
+    assert {hit["_source"]["colour"] for hit in found["hits"]["hits"]} == {"red"}
+    assert any("knn.embedding" in hit["ranks"] for hit in told(found)["hits"])
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        ("foreign", "embedder mismatch: index foreign was embedded by sha256:other"),
+        ("nameless", "embedder unknown: index nameless has no _meta.polyrank.vectors.embedding.fingerprint"),
+        ("plain", "no vector field [embedding] in index plain"),
+        ("narrow", "field [embedding] of index narrow has 4"),
+    ],
+)
+def test_vectors_are_searched_where_they_fit(indices: Rig, rig: Rig, other: str, says: str) -> None:  # noqa: F811
+    alias(rig, f"with-{other}", "left", other)
+    found = rig.search({"query": LAMP, "size": 80}, index=f"with-{other}")
+    section = told(found)
+    assert says in section["degraded"]
+    assert "shards failed" not in section["degraded"]
+    assert {hit["_index"] for hit in section["hits"] if "knn.embedding" in hit["ranks"]} == {"left"}
+    assert {hit["_index"] for hit in found["hits"]["hits"]} == {"left", other}
+
+
+def test_fingerprint_is_read_again_when_the_mapping_changes(indices: Rig, rig: Rig) -> None:  # noqa: F811
+    assert "embedder mismatch" in told(rig.search({"query": LAMP}, index="foreign"))["degraded"]
+    meta = {"polyrank": {"vectors": {"embedding": {"fingerprint": rig.service.fingerprint}}}}
+    rig.call("PUT", "/foreign/_mapping", {"_meta": meta})
+    assert told(rig.search({"query": LAMP}, index="foreign"))["degraded"] is None
+
+
+def test_index_boosts_shape_the_lexical_ranking_and_not_the_result(indices: Rig, rig: Rig) -> None:  # noqa: F811
+    body: Json = {"query": LAMP, "size": 60, "indices_boost": [{"right": 100.0}]}
+    found = rig.search(body, index="left,right")
+    ranks = {(h["_index"], h["_id"]): h["ranks"]["lexical"] for h in told(found)["hits"] if "lexical" in h["ranks"]}
+    assert min(rank for (index, _), rank in ranks.items() if index == "left") > 15
+    assert [hit["final"]["rank"] for hit in told(found)["hits"]] == [*range(1, len(found["hits"]["hits"]) + 1)]
+
+
+def test_missing_indices_that_the_request_tolerates(indices: Rig, rig: Rig) -> None:  # noqa: F811
+    found = rig.search({"query": LAMP}, index="left,nowhere", ignore_unavailable="true")
+    assert told(found)["degraded"] is None
+    empty = rig.search({"query": LAMP}, index="nowhere*")
+    assert empty["hits"]["hits"] == []

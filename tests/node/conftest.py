@@ -1,4 +1,4 @@
-"""One real node for the whole run (`node`), and one real model service (`service`); both are stopped by pid at the end."""
+"""One real node for the whole run (`node`) and one real model service (`service`), stopped by pid at the end."""
 
 import json
 import shutil
@@ -19,6 +19,7 @@ from plugin.orchestra import announce_service, prepare
 from plugin.processes import Daemon, stop
 from plugin.progress import download_bar
 from rerank.home import polyrank_home
+from tests.node.engine_fixtures import bare_distribution, fake, rig, shop  # noqa: F401  (fixtures of test_engine_*.py)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from rerank.home import polyrank_home
 from tests.node.engine_rig import Rig, lamps
 from tests.node.fake_service import FakeService
 
-__all__ = ["distribution", "fake", "rig", "shop"]
+__all__ = ["bare_distribution", "fake", "rig", "shop"]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def rig(shop: Rig, fake: FakeService) -> Rig:
 
 
 @pytest.fixture(scope="session")
-def distribution() -> Distribution:
+def bare_distribution() -> Distribution:
     """The node's program files without our plugin, and the compiler."""
     home = polyrank_home()
     return lay_out(ground_for(home), ArtifactStore(home / "artifacts"))

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.node.engine_fixtures import fake, rig, shop  # noqa: F401
 from tests.node.engine_rig import Json, Rig, lamps, told
 
 pytestmark = pytest.mark.node
@@ -12,7 +11,7 @@ LAMP: Json = {"match": {"title": "lamp"}}
 
 
 @pytest.fixture(scope="module")
-def indices(shop: Rig) -> Iterator[Rig]:  # noqa: F811
+def indices(shop: Rig) -> Iterator[Rig]:
     shop.index("left", lamps(40), shards=1)
     shop.index("right", lamps(40, seed=8), shards=2)
     shop.index("foreign", lamps(40, seed=9), fingerprint="sha256:other")
@@ -25,7 +24,7 @@ def indices(shop: Rig) -> Iterator[Rig]:  # noqa: F811
     shop.http.delete("/left,right,foreign,nameless,plain,narrow")
 
 
-def alias(rig: Rig, name: str, *indices: str, condition: Json | None = None) -> None:  # noqa: F811
+def alias(rig: Rig, name: str, *indices: str, condition: Json | None = None) -> None:
     actions = []
     for index in indices:
         add: Json = {"index": index, "alias": name}
@@ -35,7 +34,7 @@ def alias(rig: Rig, name: str, *indices: str, condition: Json | None = None) -> 
     rig.call("POST", "/_aliases", {"actions": actions})
 
 
-def test_same_id_in_two_indices(indices: Rig, rig: Rig) -> None:  # noqa: F811
+def test_same_id_in_two_indices(indices: Rig, rig: Rig) -> None:
     alias(rig, "both", "left", "right")
     found = rig.search({"query": LAMP, "size": 80}, index="both")
     keys = [(hit["_index"], hit["_id"]) for hit in found["hits"]["hits"]]
@@ -48,7 +47,7 @@ def test_same_id_in_two_indices(indices: Rig, rig: Rig) -> None:  # noqa: F811
     assert places == [*range(1, len(keys) + 1)]
 
 
-def test_filter_of_an_alias_binds_every_retriever(indices: Rig, rig: Rig) -> None:  # noqa: F811
+def test_filter_of_an_alias_binds_every_retriever(indices: Rig, rig: Rig) -> None:
     alias(rig, "reds", "left", "foreign", condition={"term": {"colour": "red"}})
     found = rig.search({"query": LAMP, "size": 80}, index="reds")
     assert {hit["_source"]["colour"] for hit in found["hits"]["hits"]} == {"red"}
@@ -64,7 +63,7 @@ def test_filter_of_an_alias_binds_every_retriever(indices: Rig, rig: Rig) -> Non
         ("narrow", "field [embedding] of index narrow has 4"),
     ],
 )
-def test_vectors_are_searched_where_they_fit(indices: Rig, rig: Rig, other: str, says: str) -> None:  # noqa: F811
+def test_vectors_are_searched_where_they_fit(indices: Rig, rig: Rig, other: str, says: str) -> None:
     alias(rig, f"with-{other}", "left", other)
     found = rig.search({"query": LAMP, "size": 80}, index=f"with-{other}")
     section = told(found)
@@ -74,14 +73,14 @@ def test_vectors_are_searched_where_they_fit(indices: Rig, rig: Rig, other: str,
     assert {hit["_index"] for hit in found["hits"]["hits"]} == {"left", other}
 
 
-def test_fingerprint_is_read_again_when_the_mapping_changes(indices: Rig, rig: Rig) -> None:  # noqa: F811
+def test_fingerprint_is_read_again_when_the_mapping_changes(indices: Rig, rig: Rig) -> None:
     assert "embedder mismatch" in told(rig.search({"query": LAMP}, index="foreign"))["degraded"]
     meta = {"polyrank": {"vectors": {"embedding": {"fingerprint": rig.service.fingerprint}}}}
     rig.call("PUT", "/foreign/_mapping", {"_meta": meta})
     assert told(rig.search({"query": LAMP}, index="foreign"))["degraded"] is None
 
 
-def test_index_boosts_shape_the_lexical_ranking_and_not_the_result(indices: Rig, rig: Rig) -> None:  # noqa: F811
+def test_index_boosts_shape_the_lexical_ranking_and_not_the_result(indices: Rig, rig: Rig) -> None:
     body: Json = {"query": LAMP, "size": 60, "indices_boost": [{"right": 100.0}]}
     found = rig.search(body, index="left,right")
     ranks = {(h["_index"], h["_id"]): h["ranks"]["lexical"] for h in told(found)["hits"] if "lexical" in h["ranks"]}
@@ -89,7 +88,7 @@ def test_index_boosts_shape_the_lexical_ranking_and_not_the_result(indices: Rig,
     assert [hit["final"]["rank"] for hit in told(found)["hits"]] == [*range(1, len(found["hits"]["hits"]) + 1)]
 
 
-def test_missing_indices_that_the_request_tolerates(indices: Rig, rig: Rig) -> None:  # noqa: F811
+def test_missing_indices_that_the_request_tolerates(indices: Rig, rig: Rig) -> None:
     found = rig.search({"query": LAMP}, index="left,nowhere", ignore_unavailable="true")
     assert told(found)["degraded"] is None
     empty = rig.search({"query": LAMP}, index="nowhere*")

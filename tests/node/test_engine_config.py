@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.node.engine_fixtures import fake, rig, shop  # noqa: F401
 from tests.node.engine_rig import Json, Rig, pipeline_body, told
 
 pytestmark = pytest.mark.node

@@ -6,7 +6,6 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from tests.node.engine_fixtures import fake, rig, shop  # noqa: F401
 from tests.node.engine_rig import Json, Rig, ids, told
 from tests.node.fake_service import Behaviour, FakeService, dripping, raw, reply, slow, truncated
 
@@ -128,7 +127,7 @@ def test_no_service_configured(rig: Rig) -> None:
     )
 
 
-def test_service_killed_while_it_works(rig: Rig, fake: FakeService) -> None:  # noqa: F811
+def test_service_killed_while_it_works(rig: Rig, fake: FakeService) -> None:
     def die(handler: BaseHTTPRequestHandler, request: Json) -> None:
         handler.connection.close()
         raise ConnectionResetError

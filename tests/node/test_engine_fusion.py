@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.node.engine_fixtures import fake, rig, shop  # noqa: F401
 from tests.node.engine_rig import Json, Rig, fuse, ids, knn, lamps, told
 
 pytestmark = pytest.mark.node
@@ -20,7 +19,7 @@ def shares(found: dict[str, float]) -> dict[str, float]:
 
 
 @pytest.fixture(autouse=True)
-def query_vector(rig: Rig) -> None:  # noqa: F811
+def query_vector(rig: Rig) -> None:
     rig.service.vectors = {"lamp": VECTOR}
 
 

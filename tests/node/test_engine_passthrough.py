@@ -1,8 +1,7 @@
-"""Requests that have an order of their own, or no text, are answered as without the pipeline, and the response says why."""
+"""Requests with an order of their own, or no text, are answered as without the pipeline, and the response says why."""
 
 import pytest
 
-from tests.node.engine_fixtures import fake, rig, shop  # noqa: F401
 from tests.node.engine_rig import Json, Rig, told
 
 pytestmark = pytest.mark.node

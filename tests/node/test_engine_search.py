@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from tests.node.engine_fixtures import fake, rig, shop  # noqa: F401
 from tests.node.engine_rig import Json, Rig, ids, told
 
 pytestmark = pytest.mark.node

@@ -6,7 +6,6 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from tests.node.engine_fixtures import fake, rig, shop  # noqa: F401
 from tests.node.engine_rig import Json, Rig, told
 from tests.node.fake_service import FakeService, raw, reply, slow
 
@@ -14,7 +13,7 @@ pytestmark = pytest.mark.node
 BODY: Json = {"query": {"match": {"title": "lamp"}}}
 
 
-def test_calls_take_turns(rig: Rig, fake: FakeService) -> None:  # noqa: F811
+def test_calls_take_turns(rig: Rig, fake: FakeService) -> None:
     with FakeService() as other:
         rig.use(fake.url, other.url)
         for _ in range(10):
@@ -22,7 +21,7 @@ def test_calls_take_turns(rig: Rig, fake: FakeService) -> None:  # noqa: F811
         assert (len(fake.calls), len(other.calls)) == (5, 5)
 
 
-def test_the_less_busy_service_is_asked(rig: Rig, fake: FakeService) -> None:  # noqa: F811
+def test_the_less_busy_service_is_asked(rig: Rig, fake: FakeService) -> None:
     with FakeService() as other:
         rig.use(fake.url, other.url)
         fake.behaviours["/understand"] = slow(1.0, fake.well)
@@ -38,7 +37,7 @@ def test_the_less_busy_service_is_asked(rig: Rig, fake: FakeService) -> None:  #
             thread.join()
 
 
-def test_another_service_answers_for_a_sick_one(rig: Rig, fake: FakeService) -> None:  # noqa: F811
+def test_another_service_answers_for_a_sick_one(rig: Rig, fake: FakeService) -> None:
     with FakeService() as sick:
         sick.behaviours["/understand"] = reply({}, status=503)
         rig.use(sick.url, fake.url)
@@ -47,7 +46,7 @@ def test_another_service_answers_for_a_sick_one(rig: Rig, fake: FakeService) -> 
         assert sick.calls
 
 
-def test_breaker_opens_and_recovers_without_a_restart(rig: Rig, fake: FakeService) -> None:  # noqa: F811
+def test_breaker_opens_and_recovers_without_a_restart(rig: Rig, fake: FakeService) -> None:
     rig.use(fake.url, failures=3, cooldown="700ms")
     fake.behaviours["/understand"] = raw(b"nonsense")
     for _ in range(3):
@@ -60,7 +59,7 @@ def test_breaker_opens_and_recovers_without_a_restart(rig: Rig, fake: FakeServic
     assert told(rig.search(BODY))["degraded"] is None
 
 
-def test_failed_probe_opens_the_breaker_again(rig: Rig, fake: FakeService) -> None:  # noqa: F811
+def test_failed_probe_opens_the_breaker_again(rig: Rig, fake: FakeService) -> None:
     rig.use(fake.url, failures=1, cooldown="500ms")
     fake.behaviours["/understand"] = reply({}, status=500)
     rig.search(BODY)
@@ -70,7 +69,7 @@ def test_failed_probe_opens_the_breaker_again(rig: Rig, fake: FakeService) -> No
     assert len(fake.calls) == 2
 
 
-def test_refused_requests_do_not_open_the_breaker(rig: Rig, fake: FakeService) -> None:  # noqa: F811
+def test_refused_requests_do_not_open_the_breaker(rig: Rig, fake: FakeService) -> None:
     rig.use(fake.url, failures=1)
     fake.behaviours["/understand"] = reply({}, status=422)
     for _ in range(3):
@@ -81,7 +80,7 @@ def test_refused_requests_do_not_open_the_breaker(rig: Rig, fake: FakeService) -
     ("setting", "value", "says"),
     [
         ("polyrank.service.urls", ["ftp://x"], "neither http nor https"),
-        ("polyrank.service.urls", ["http://"], "polyrank.fake.urls"),
+        ("polyrank.service.urls", ["http://"], "polyrank.service.urls"),
         ("polyrank.service.urls", ["http://x/?a=b"], "has a query"),
         ("polyrank.service.breaker.failures", 0, "polyrank.service.breaker.failures"),
         ("polyrank.service.breaker.cooldown", "1ms", "polyrank.service.breaker.cooldown"),
@@ -93,7 +92,7 @@ def test_settings_are_checked(rig: Rig, setting: str, value: object, says: str) 
     assert says in answer.text
 
 
-def test_addresses_below_a_path(rig: Rig, fake: FakeService) -> None:  # noqa: F811
+def test_addresses_below_a_path(rig: Rig, fake: FakeService) -> None:
     rig.use(fake.url + "/models/")
 
     def below(handler: BaseHTTPRequestHandler, request: Json) -> None:

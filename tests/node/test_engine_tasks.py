@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.node.engine_fixtures import fake, rig, shop  # noqa: F401
 from tests.node.engine_rig import Json, Rig, lamps
 from tests.node.fake_service import raw, slow
 
@@ -23,7 +22,7 @@ SEARCH = "indices:data/read/search"
 class Search(threading.Thread):
     """A search in the background."""
 
-    def __init__(self, rig: Rig, index: str, body: Json) -> None:  # noqa: F811
+    def __init__(self, rig: Rig, index: str, body: Json) -> None:
         super().__init__(daemon=True)
         self.rig, self.index, self.body = rig, index, body
         self.answer: httpx.Response | None = None
@@ -35,7 +34,7 @@ class Search(threading.Thread):
         self.ended = time.monotonic()
 
 
-def tasks(rig: Rig) -> list[Json]:  # noqa: F811
+def tasks(rig: Rig) -> list[Json]:
     """The searches that run, with their children."""
     found = rig.call("GET", "/_tasks", actions=SEARCH, detailed="true")
     return [task for node in found["nodes"].values() for task in node["tasks"].values()]
@@ -51,20 +50,20 @@ def wait_until(condition: Any, seconds: float = 20.0) -> Any:
     raise AssertionError("that did not come to pass")
 
 
-def cancel(rig: Rig, task: Json) -> float:  # noqa: F811
+def cancel(rig: Rig, task: Json) -> float:
     at = time.monotonic()
     rig.call("POST", f"/_tasks/{task['node']}:{task['id']}/_cancel")
     return at
 
 
 @pytest.fixture
-def slow_index(rig: Rig) -> str:  # noqa: F811
+def slow_index(rig: Rig) -> str:
     documents = [{**lamp, "title": "item"} for lamp in lamps(400)]
     rig.index("costly", documents, shards=1, refresh_every=10)
     return "costly"
 
 
-def test_cancelling_reaches_the_sub_searches(rig: Rig, slow_index: str) -> None:  # noqa: F811
+def test_cancelling_reaches_the_sub_searches(rig: Rig, slow_index: str) -> None:
     search = Search(rig, slow_index, {"query": COSTLY, "ext": {"polyrank": {"query": "x", "deadline_ms": 60000}}})
     search.start()
 
@@ -89,7 +88,7 @@ def test_cancelling_reaches_the_sub_searches(rig: Rig, slow_index: str) -> None:
     rig.http.delete(f"/{slow_index}")
 
 
-def test_understand_and_lexical_run_at_the_same_time(rig: Rig, slow_index: str) -> None:  # noqa: F811
+def test_understand_and_lexical_run_at_the_same_time(rig: Rig, slow_index: str) -> None:
     seen: list[Json] = []
 
     def while_lexical_runs(handler: BaseHTTPRequestHandler, request: Json) -> None:
@@ -106,7 +105,7 @@ def test_understand_and_lexical_run_at_the_same_time(rig: Rig, slow_index: str) 
     rig.http.delete(f"/{slow_index}")
 
 
-def test_cancelling_ends_the_wait_for_a_hung_service(rig: Rig) -> None:  # noqa: F811
+def test_cancelling_ends_the_wait_for_a_hung_service(rig: Rig) -> None:
     rig.service.behaviours["/understand"] = slow(8, raw(b"{}"))
     body = {"query": {"match": {"title": "lamp"}}, "ext": {"polyrank": {"deadline_ms": 20000}}}
     search = Search(rig, "shop", body)
@@ -121,7 +120,7 @@ def test_cancelling_ends_the_wait_for_a_hung_service(rig: Rig) -> None:  # noqa:
     assert not tasks(rig)
 
 
-def test_headers_survive_the_http_client(rig: Rig, slow_index: str) -> None:  # noqa: F811
+def test_headers_survive_the_http_client(rig: Rig, slow_index: str) -> None:
     """The vector search starts on a thread of the HTTP client: it must run as the caller all the same."""
     query = {"bool": {"must": [{"match": {"title": "nothing"}}], "filter": [CONDITION]}}
     search = Search(rig, slow_index, {"query": query, "ext": {"polyrank": {"deadline_ms": 60000}}})
@@ -138,7 +137,7 @@ def test_headers_survive_the_http_client(rig: Rig, slow_index: str) -> None:  # 
     rig.http.delete(f"/{slow_index}")
 
 
-def test_deadline_ends_the_sub_searches_it_gave_up(rig: Rig, slow_index: str) -> None:  # noqa: F811
+def test_deadline_ends_the_sub_searches_it_gave_up(rig: Rig, slow_index: str) -> None:
     query = {"bool": {"must": [{"match": {"title": "nothing"}}], "filter": [CONDITION]}}
     body = {"query": query, "ext": {"polyrank": {"deadline_ms": 300}}}
     begin = time.monotonic()

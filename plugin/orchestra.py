@@ -59,8 +59,8 @@ def up(home: Path, options: UpOptions, say: Say, progress: ProgressFactory = sil
         ground = ground_for(home)
         if ground.user and ground.moved:
             say(
-                f"OpenSearch does not run as root: it runs as {ground.user.name}, who cannot enter {home}, so its files "
-                f"are in {ground.folder}"
+                f"OpenSearch does not run as root: it runs as {ground.user.name}, who cannot enter {home}, "
+                f"so its files are in {ground.folder}"
             )
         names = _names(options, before, ground)
         living = [node for node in before.nodes if node.alive]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from rerank.protocols import UNDETERMINED, Detection
-from rerank.translation.words import normalize
+from rerank.translation.words import function_words, is_protected, normalize
 from rerank.vocabulary import Vocabulary, catalogue_terms
 
 DEFAULT_THRESHOLD = 0.5

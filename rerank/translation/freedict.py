@@ -57,6 +57,32 @@ class FreeDict:
     index: Path
     text: Path
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files it is read from."""
+        return self.index, self.text
+
+    def entries(self) -> Iterator[Entry]:
+        """Read every article once, in the order of the index.
+
+        Raises ResourceError when the files are not a dictd dictionary.
+        """
+        try:
+            opened = gzip.open(self.text) if self.text.suffix == ".dz" else self.text.open("rb")
+            with opened as file:
+                content = file.read()
+            seen: set[int] = set()
+            for row in self.index.read_text(encoding="utf-8").split("\n"):
+                if not row or row.startswith("00database"):
+                    continue
+                _, start, length = row.split("\t")[:3]
+                offset = _number(start)
+                if offset not in seen:
+                    seen.add(offset)
+                    yield parse_entry(content[offset : offset + _number(length)].decode("utf-8"))
+        except (OSError, EOFError, ValueError, KeyError) as error:
+            raise ResourceError(f"{self.index} is not a readable dictd dictionary: {error}") from error
+
 
 def find_freedicts(folder: Path = DICTD_FOLDER) -> list[FreeDict]:
     """List the FreeDict dictionaries of a folder, by name; an absent folder has none."""
@@ -69,33 +95,10 @@ def find_freedicts(folder: Path = DICTD_FOLDER) -> list[FreeDict]:
     return found
 
 
-def read_entries(dictionary: FreeDict) -> Iterator[Entry]:
-    """Read every article once, in the order of the index.
-
-    Raises ResourceError when the files are not a dictd dictionary.
-    """
-    try:
-        opened = gzip.open(dictionary.text) if dictionary.text.suffix == ".dz" else dictionary.text.open("rb")
-        with opened as file:
-            content = file.read()
-        index = dictionary.index.read_text(encoding="utf-8")
-        seen: set[int] = set()
-        for row in index.split("\n"):
-            if not row or row.startswith("00database"):
-                continue
-            _, start, length = row.split("\t")[:3]
-            offset = _number(start)
-            if offset not in seen:
-                seen.add(offset)
-                yield parse_entry(content[offset : offset + _number(length)].decode("utf-8"))
-    except (OSError, EOFError, ValueError, KeyError) as error:
-        raise ResourceError(f"{dictionary.index} is not a readable dictd dictionary: {error}") from error
-
-
 def parse_entry(text: str) -> Entry:
     """Parse one article. What cannot be understood as a headword or a translation is left out."""
     lines = text.split("\n")
-    headwords = _words(_PRONUNCIATION.sub(",", lines[0]))
+    headwords = translations_of(_PRONUNCIATION.sub(",", lines[0]))
     senses = []
     numbered = any(_NUMBERED.match(line) for line in lines[1:2]) or (len(lines) > 2 and not lines[1].strip())
     awaiting = True
@@ -107,14 +110,15 @@ def parse_entry(text: str) -> Entry:
             awaiting = numbered or not senses
         if not awaiting:
             continue
-        words = _words(_PRONUNCIATION.sub(",", _SENSE.sub("", line)))
+        words = translations_of(_PRONUNCIATION.sub(",", _SENSE.sub("", line)))
         if words:
             senses.append(words)
             awaiting = False
     return Entry(headwords, tuple(senses))
 
 
-def _words(line: str) -> tuple[str, ...]:
+def translations_of(line: str) -> tuple[str, ...]:
+    """Split a line of translations at its commas, without remarks, grammar and explanations."""
     previous = None
     while previous != line:
         previous, line = line, _REMARK.sub(" ", line)

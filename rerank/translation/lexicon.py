@@ -14,21 +14,45 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 from filelock import FileLock
 
-from rerank.translation.freedict import FreeDict, read_entries
+from rerank.translation.freedict import Entry
 from rerank.translation.inflect import stem
 from rerank.translation.source import Weighted
 from rerank.translation.words import strip_accents
 
-FORMAT = "3"
+FORMAT = "4"
 MAX_TRANSLATIONS = 24
 BACKWARD_WEIGHT = 0.8
 PIVOT_WEIGHT = 0.5
 RICH_TERMS = 100_000
 """A pair whose own dictionaries know that many terms needs no third language."""
 CACHED_TERMS = 20_000
+
+
+class Dictionary(Protocol):
+    """An installed dictionary, whatever its format."""
+
+    @property
+    def source(self) -> str:
+        """The language of its headwords, BCP 47."""
+        ...
+
+    @property
+    def target(self) -> str:
+        """The language of its translations, BCP 47."""
+        ...
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files it is read from."""
+        ...
+
+    def entries(self) -> Iterator[Entry]:
+        """Read every article."""
+        ...
 
 
 class Lexicon:
@@ -93,14 +117,14 @@ class Lexicon:
 class LexiconStore:
     """The installed dictionaries and their compiled forms below `folder`."""
 
-    def __init__(self, folder: Path, dictionaries: Sequence[FreeDict], *, pivots: bool = True) -> None:
+    def __init__(self, folder: Path, dictionaries: Sequence[Dictionary], *, pivots: bool = True) -> None:
         self._folder = folder
         self._dictionaries = dictionaries
         self._pivots = pivots
         self._open: dict[tuple[str, str], Lexicon] = {}
 
     @cached_property
-    def _by_pair(self) -> dict[frozenset[str], list[FreeDict]]:
+    def _by_pair(self) -> dict[frozenset[str], list[Dictionary]]:
         grouped = defaultdict(list)
         for dictionary in self._dictionaries:
             grouped[frozenset((dictionary.source, dictionary.target))].append(dictionary)
@@ -194,8 +218,8 @@ class LexiconStore:
         _write(path, source, table)
 
 
-def _weighted(dictionary: FreeDict) -> Iterator[tuple[str, str, float]]:
-    for entry in read_entries(dictionary):
+def _weighted(dictionary: Dictionary) -> Iterator[tuple[str, str, float]]:
+    for entry in dictionary.entries():
         for rank, sense in enumerate(entry.senses):
             for place, translation in enumerate(sense):
                 for headword in entry.headwords:
@@ -250,6 +274,6 @@ def _unpack(packed: str) -> tuple[Weighted, ...]:
     return tuple((word, float(weight)) for weight, word in rows)
 
 
-def _stamp(dictionary: FreeDict) -> str:
-    files = (dictionary.index.stat(), dictionary.text.stat())
-    return " ".join([dictionary.index.name, *(f"{status.st_size}:{math.floor(status.st_mtime)}" for status in files)])
+def _stamp(dictionary: Dictionary) -> str:
+    states = ((path.name, path.stat()) for path in dictionary.files)
+    return " ".join(f"{name}:{status.st_size}:{math.floor(status.st_mtime)}" for name, status in states)

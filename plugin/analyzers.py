@@ -50,6 +50,12 @@ BUILT_IN = {
 STOP_WORDS = {"de": "_german_", "en": "_english_", "es": "_spanish_", "fr": "_french_", "it": "_italian_"}
 STOP_WORDS |= {"nl": "_dutch_", "pt": "_portuguese_", "sv": "_swedish_"}
 
+ELIDED_ARTICLES = [
+    "l", "m", "t", "qu", "n", "s", "j", "d", "c", "jusqu", "quoiqu", "lorsqu", "puisqu", "dell", "all",
+    "nell", "sull", "dall", "un",
+]  # fmt: skip
+"""French and Italian articles that an apostrophe glues to the next word."""
+
 POLISH_ENDINGS = (
     "(?<=\\w{3})(?:owie|iego|ami|ach|ego|emu|ymi|imi|ych|ich|iej|ow|om|em|ie|ym|im|ej|iu|y|i|a|e|o|u)$",
     "(?<=\\w{2})e(?=k$)",
@@ -72,8 +78,7 @@ def analysis_settings() -> dict[str, Any]:
         "polyrank_elision": {
             "type": "elision",
             "articles_case": True,
-            "articles": ["l", "m", "t", "qu", "n", "s", "j", "d", "c", "jusqu", "quoiqu", "lorsqu", "puisqu", "dell"]
-            + ["all", "nell", "sull", "dall", "un"],
+            "articles": ELIDED_ARTICLES,
         },
         "polyrank_en_possessive": {"type": "stemmer", "language": "possessive_english"},
     }

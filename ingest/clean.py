@@ -1,0 +1,136 @@
+"""Record -> Document or DeadLetter: finds the fields under their many names, cleans texts, reads prices and codes."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ingest.attributes import attributes_text
+from ingest.document import DeadLetter, Document, Record
+from ingest.normalize import clean_text, clean_value, parse_gtins, parse_price
+from rerank.protocols import UNDETERMINED
+
+FIELD_NAMES: Mapping[str, tuple[str, ...]] = {
+    "id": ("id", "sku", "product_id", "item_id"),
+    "title": ("title", "name", "product_name"),
+    "text": ("text", "description", "body_html", "body"),
+    "brand": ("brand", "manufacturer", "vendor"),
+    "category": ("category", "product_type", "google_product_category", "categories"),
+    "price": ("price",),
+    "price_cents": ("price_cents",),
+    "currency": ("currency",),
+    "gtin": ("gtin", "ean", "upc", "barcode"),
+    "language": ("lang", "language", "content_language"),
+    "attrs": ("attrs", "attributes"),
+}
+"""Our name -> names in feeds, the first present wins; case, spaces and hyphens do not matter."""
+
+ALIASES = frozenset(alias for aliases in FIELD_NAMES.values() for alias in aliases)
+
+LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]{1,8})*")
+MAX_ID_BYTES = 512
+
+
+def clean(record: Record) -> Document | DeadLetter:
+    """Make a document of a record. Its language is the declared one, else `und`; nothing is detected here.
+
+    A record without id, or without any title and text, is a dead letter. A price, GTIN or language that cannot be
+    read is left out (the raw value stays in `attrs`) and named in `problems`. Columns that are none of ours
+    become attributes.
+    """
+    fields, extra = _sorted_out(record.fields)
+    doc_id, reason = _identifier(fields.get("id"))
+    if doc_id is None:
+        return DeadLetter(record.feed, record.line, reason, record=record.fields)
+    title, text = _text(fields.get("title")), _text(fields.get("text"))
+    given = fields.get("attrs")
+    own = given if isinstance(given, Mapping) else {} if given is None else {"attributes": given}
+    told = {key: value for key, value in extra.items() if _plain_name(key) not in ALIASES}
+    if not title and not text:
+        return DeadLetter(record.feed, record.line, "the record has neither title nor text", record=record.fields)
+    problems: dict[str, Any] = {}
+    price, currency = _price(fields, problems)
+    gtin, whole = parse_gtins(fields.get("gtin"))
+    if not whole:
+        problems["gtin"] = fields["gtin"]
+    language = declared_language(fields.get("language"))
+    if language is None and fields.get("language"):
+        problems["language"] = fields["language"]
+    return Document(
+        id=doc_id,
+        record=record,
+        title=title,
+        text="" if text == title else text,
+        attributes=clean_text(attributes_text({**own, **told}), markup=False),
+        language=language or UNDETERMINED,
+        brand=_text(fields.get("brand")) or None,
+        category=_text(fields.get("category")) or None,
+        price=price,
+        currency=currency,
+        gtin=gtin,
+        attrs=clean_value({**extra, **own, **problems}),
+        problems=tuple(problems),
+    )
+
+
+def declared_language(value: Any) -> str | None:
+    """Return the primary language of a BCP 47 tag ("de_AT" and "DE" are "de"); None when it is no such tag."""
+    match = LANGUAGE.fullmatch(value.strip()) if isinstance(value, str) else None
+    code = match.group(1).lower() if match else None
+    return None if code == UNDETERMINED else code
+
+
+def _sorted_out(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split a record into our fields and the rest."""
+    present = {_plain_name(str(key)): key for key in fields}
+    ours: dict[str, Any] = {}
+    taken = set()
+    for name, aliases in FIELD_NAMES.items():
+        keys = [present[alias] for alias in aliases if alias in present]
+        found = next((key for key in keys if fields[key] not in (None, "", [])), None)
+        if found is not None:
+            ours[name] = fields[found]
+            taken.add(found)
+    return ours, {str(key): value for key, value in fields.items() if key not in taken}
+
+
+def _plain_name(key: str) -> str:
+    return re.sub(r"[\s\-]+", "_", key.strip().lower())
+
+
+def _identifier(value: Any) -> tuple[str | None, str]:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return (
+            None,
+            "the record has no id" if value is None else f"the id must be text or a whole number, not {value!r}",
+        )
+    doc_id = clean_text(str(value), markup=False)
+    if not doc_id:
+        return None, "the record has no id"
+    if len(doc_id.encode()) > MAX_ID_BYTES:
+        return None, f"the id is longer than {MAX_ID_BYTES} bytes"
+    return doc_id, ""
+
+
+def _text(value: Any) -> str:
+    """Return a field as clean text; a list is joined, anything but text and numbers is nothing."""
+    if isinstance(value, list):
+        return "; ".join(part for part in map(_text, value) if part)
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    return clean_text(str(value))
+
+
+def _price(fields: Mapping[str, Any], problems: dict[str, Any]) -> tuple[float | None, str | None]:
+    price, said = parse_price(fields.get("price"))
+    if price is None and fields.get("price") is not None:
+        problems["price"] = fields["price"]
+    if price is None and "price_cents" in fields:
+        cents, _ = parse_price(fields["price_cents"])
+        if cents is None:
+            problems["price_cents"] = fields["price_cents"]
+        else:
+            price = round(cents / 100, 2)
+    currency = _text(fields.get("currency")).upper() or said
+    return price, currency

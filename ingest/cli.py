@@ -1,0 +1,148 @@
+"""The `ingest` command: products from feeds into OpenSearch. Parse, call one function, print."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ingest.clean import declared_language
+from ingest.feeds import Feed, open_dead_letters, open_feed
+from ingest.report import RunReport, Tally
+from ingest.run import BATCH_SIZE
+from ingest.session import RunOptions
+from ingest.session import ingest as run_ingest
+from plugin.index import DEFAULT_LANGUAGES
+from rerank.errors import PolyrankError
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class ErrorsInOneLine(click.Group):
+    """A group whose commands say our own errors in one line on stderr and exit with the error's code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except PolyrankError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(error.exit_code)
+
+
+@click.group(cls=ErrorsInOneLine)
+@click.version_option(package_name="polyrank")
+def main() -> None:
+    """Bring products from feeds into a search index: clean, detect language, translate, embed, index."""
+
+
+def _languages(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    codes = [declared_language(part) for part in value.split(",") if part.strip()]
+    if not codes or None in codes:
+        raise click.BadParameter("give BCP 47 codes separated by commas, such as en,de,ja")
+    return tuple(dict.fromkeys(code for code in codes if code))
+
+
+OPTIONS: Sequence[Callable[[Any], Any]] = (
+    click.option("--index", "alias", required=True, help="Alias to search; the index behind it is NAME-000001."),
+    click.option(
+        "--languages",
+        default=",".join(DEFAULT_LANGUAGES),
+        show_default=True,
+        callback=_languages,
+        help="Languages to serve.",
+    ),
+    click.option("--language", "prior", help="Likely language of records that declare none, such as de."),
+    click.option(
+        "--glossary",
+        "glossaries",
+        multiple=True,
+        type=FILE,
+        help="Glossary (TSV, a column per language) for this shop's documents and queries; may be repeated.",
+    ),
+    click.option(
+        "--resources",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Folder of glossaries and vocabulary that the model service reads; default: below POLYRANK_HOME.",
+    ),
+    click.option("--embedder", type=click.Path(path_type=Path), help="Embedder bundle; default: the shipped one."),
+    click.option("--embed/--no-embed", default=True, show_default=True, help="Give documents a vector."),
+    click.option("--translate/--no-translate", default=True, show_default=True, help="Translate documents."),
+    click.option("--pipeline/--no-pipeline", default=True, show_default=True, help="Install the search pipeline."),
+    click.option(
+        "--batch-size", default=BATCH_SIZE, show_default=True, type=click.IntRange(1, 10_000), help="Records a batch."
+    ),
+    click.option(
+        "--dead-letters",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="File for records that cannot be indexed; default: below POLYRANK_HOME.",
+    ),
+    click.option("--limit", type=click.IntRange(1), help="Stop after so many records."),
+    click.option("--shards", default=1, show_default=True, type=click.IntRange(1), help="Shards of a new index."),
+    click.option("--replicas", type=click.IntRange(0), help="Replicas of a new index; default: 1 where it has room."),
+    click.option("--url", help="Address of the cluster; default: $POLYRANK_URL, else what `plugin up` started."),
+    click.option("--json", "as_json", is_flag=True, help="Print the report as JSON."),
+)
+
+
+def _run_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+@main.command()
+@click.argument("feeds", nargs=-1, required=True, metavar="FEED...", type=click.Path(path_type=Path))
+@_run_options
+@click.pass_context
+def run(ctx: click.Context, /, feeds: tuple[Path, ...], as_json: bool, **given: Any) -> None:
+    """Ingest FEEDs (.jsonl, .csv, .tsv; each also .gz) into an index; a repeated run changes nothing.
+
+    Exit code 0, or 3 when some records became dead letters.
+    """
+    _ingest(ctx, [open_feed(path) for path in feeds], RunOptions(**given), as_json)
+
+
+@main.command()
+@click.argument("letters", metavar="FILE", type=click.Path(path_type=Path))
+@_run_options
+@click.pass_context
+def replay(ctx: click.Context, /, letters: Path, as_json: bool, **given: Any) -> None:
+    """Ingest the dead letters in FILE again, after what they name was mended (in FILE or in the index).
+
+    Exit code 0, or 3 when some of them are dead letters still.
+    """
+    _ingest(ctx, [open_dead_letters(letters)], RunOptions(**given, whole_catalogue=False), as_json)
+
+
+def _ingest(ctx: click.Context, feeds: Sequence[Feed], options: RunOptions, as_json: bool) -> None:
+    with _progress(feeds) as on_batch:
+        report = run_ingest(feeds, options, tell=lambda message: click.echo(message, err=True), on_batch=on_batch)
+    _print(report, as_json)
+    ctx.exit(report.exit_code)
+
+
+@contextmanager
+def _progress(feeds: Sequence[Feed]) -> Iterator[Callable[[Tally], None]]:
+    """Show a bar on stderr where that is a terminal; yield what moves it."""
+    columns = (
+        TextColumn("ingesting"),
+        BarColumn(),
+        TextColumn("{task.fields[documents]} documents"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=float(len(feeds)), documents=0)
+        yield lambda tally: bar.update(
+            task, completed=sum(feed.progress() for feed in feeds), documents=tally.created + tally.updated
+        )
+
+
+def _print(report: RunReport, as_json: bool) -> None:
+    click.echo(json.dumps(report.as_json(), indent=2, ensure_ascii=False) if as_json else "\n".join(report.lines()))

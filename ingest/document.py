@@ -1,0 +1,125 @@
+"""What flows through a run: Record -> Document -> bulk action, or a DeadLetter. A stage returns a new one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plugin.index import VECTOR_FIELD
+from rerank.protocols import UNDETERMINED
+
+TRANSLATED_FIELDS = ("title", "text", "attributes")
+"""The fields of a document that exist in several languages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One entry of a feed as it stood there: the feed's name, the line it starts on (from 1), its fields."""
+
+    feed: str
+    line: int
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that was not indexed, where it stood and why; `raw` is its text when it could not be parsed."""
+
+    feed: str
+    line: int
+    reason: str
+    record: Mapping[str, Any] | None = None
+    raw: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Who made one translated field."""
+
+    engine: str
+    version: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A product ready for the index, as far as the stages have come.
+
+    `title`, `text` and `attributes` are in `language` (BCP 47, `und` when not known); `translated` holds the same
+    fields in other languages, `provenance` who translated them. `attrs` are the raw attributes, for filters.
+    """
+
+    id: str
+    record: Record
+    title: str
+    text: str = ""
+    attributes: str = ""
+    language: str = UNDETERMINED
+    brand: str | None = None
+    category: str | None = None
+    price: float | None = None
+    currency: str | None = None
+    gtin: tuple[str, ...] = ()
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    translated: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    provenance: Mapping[str, Mapping[str, Provenance]] = field(default_factory=dict)
+    embedding: NDArray[np.float32] | None = None
+    problems: tuple[str, ...] = ()
+
+    def own_texts(self) -> dict[str, str]:
+        """Return title, text and attributes as the source has them, without the empty ones."""
+        texts = {"title": self.title, "text": self.text, "attributes": self.attributes}
+        return {name: value for name, value in texts.items() if value}
+
+    def fields_for(self, languages: Sequence[str]) -> dict[str, str]:
+        """Return the fields of a document template, each in the first of `languages` that it exists in,
+        else as the source has it."""
+        fields = self.own_texts()
+        if self.language not in languages:
+            for language in reversed(languages):
+                fields |= self.translated.get(language, {})
+        single = {"brand": self.brand, "category": self.category}
+        return fields | {name: value for name, value in single.items() if value}
+
+    def source(self, languages: Sequence[str]) -> dict[str, Any]:
+        """Return the document as the index stores it.
+
+        Args:
+            languages: the index's languages; a text in another one goes to the sub-field `und`.
+        """
+        own = self.language if self.language in languages else UNDETERMINED
+        body: dict[str, Any] = {}
+        for name in TRANSLATED_FIELDS:
+            texts = {language: texts[name] for language, texts in self.translated.items() if name in texts}
+            if name in self.own_texts():
+                texts[own] = self.own_texts()[name]
+            if texts:
+                body[name] = texts
+        body["language"] = self.language
+        for name, value in (
+            ("brand", self.brand),
+            ("category", self.category),
+            ("price", self.price),
+            ("currency", self.currency),
+            ("gtin", list(self.gtin)),
+            ("attrs", dict(self.attrs)),
+        ):
+            if value not in (None, [], {}):
+                body[name] = value
+        if self.provenance:
+            body["translations"] = _provenance_json(self.provenance)
+        if self.embedding is not None:
+            body[VECTOR_FIELD] = [round(value, 7) for value in self.embedding.tolist()]
+        return body
+
+
+def _provenance_json(provenance: Mapping[str, Mapping[str, Provenance]]) -> dict[str, Any]:
+    return {
+        language: {
+            name: {"engine": made.engine, "version": made.version, "confidence": round(made.confidence, 3)}
+            for name, made in fields.items()
+        }
+        for language, fields in provenance.items()
+    }

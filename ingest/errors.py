@@ -1,0 +1,16 @@
+"""The exceptions of the ingest floor.
+
+PolyrankError
+└── IngestError
+    └── FeedError   a feed cannot be opened or read on
+"""
+
+from rerank.errors import PolyrankError
+
+
+class IngestError(PolyrankError):
+    """A run cannot go on."""
+
+
+class FeedError(IngestError):
+    """A feed cannot be opened, is of an unknown kind, or breaks off."""

@@ -1,0 +1,77 @@
+"""Feeds of one JSON object a line, and the dead letters of earlier runs, which are written that way."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ingest.document import DeadLetter, Record
+from ingest.text_file import TextFile, readable, shown
+
+NOT_UTF8 = "the line is not UTF-8"
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def parse_object(line: str) -> tuple[dict[str, Any] | None, str]:
+    """Return the JSON object a line holds, or None and why there is none."""
+    if not readable(line):
+        return None, NOT_UTF8
+    try:
+        value = json.loads(line, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        return None, f"not JSON: {error}"
+    if not isinstance(value, dict):
+        return None, f"a JSON object is needed, found {type(value).__name__}"
+    return value, ""
+
+
+class JsonLinesFeed:
+    """A .jsonl or .jsonl.gz file; blank lines are skipped."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = TextFile(path)
+
+    @property
+    def name(self) -> str:
+        """The file's path as it was given."""
+        return str(self._file.path)
+
+    def entries(self) -> Iterator[Record | DeadLetter]:
+        """Read line by line. Raises FeedError where the file breaks off."""
+        with self._file.open(newline="\n") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    yield self._entry(number, line)
+
+    def _entry(self, number: int, line: str) -> Record | DeadLetter:
+        fields, reason = parse_object(line)
+        if fields is None:
+            return DeadLetter(self.name, number, reason, raw=shown(line.rstrip("\r\n")))
+        return Record(self.name, number, fields)
+
+    def progress(self) -> float:
+        """Return the share of bytes read."""
+        return self._file.progress()
+
+
+class DeadLetterFeed(JsonLinesFeed):
+    """A dead-letter file: each letter's record as if it came from its feed again. A letter without a record is
+    tried from its raw text, which may have been mended in the file."""
+
+    def _entry(self, number: int, line: str) -> Record | DeadLetter:
+        letter, reason = parse_object(line)
+        if letter is None:
+            return DeadLetter(self.name, number, reason, raw=shown(line.rstrip("\r\n")))
+        feed, origin = str(letter.get("feed", self.name)), letter.get("line")
+        origin = origin if isinstance(origin, int) else number
+        if isinstance(letter.get("record"), Mapping):
+            return Record(feed, origin, letter["record"])
+        raw = letter.get("raw")
+        fields, _ = parse_object(raw) if isinstance(raw, str) else (None, "")
+        if fields is not None:
+            return Record(feed, origin, fields)
+        reason = str(letter.get("reason", "the letter holds no record"))
+        return DeadLetter(feed, origin, reason, raw=raw if isinstance(raw, str) else None)

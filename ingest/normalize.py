@@ -1,0 +1,103 @@
+"""Text as an index wants it: valid Unicode in form NFC, no control characters, single spaces; prices and codes."""
+
+import math
+import re
+import unicodedata
+from typing import Any
+
+from ingest.html_text import html_to_text
+
+INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff\ufffe\uffff]|[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
+ESCAPED_BREAK = re.compile(r"\\r\\n|\\[nrt](?![a-z]{3})")
+"""A line break that was escaped once too often, as in "Stylus Pro 3880\\nStylus Pro 3800"; not `C:\\temp`."""
+
+CURRENCIES = {"€": "EUR", "£": "GBP", "$": "USD", "¥": "JPY", "￥": "JPY", "円": "JPY", "元": "CNY", "zł": "PLN"}
+AMOUNT = re.compile(r"\d[\d.,'\u2019\u00a0\u202f ]*")
+CURRENCY_CODE = re.compile(
+    r"\b(?:AED|ARS|AUD|BGN|BRL|CAD|CHF|CLP|CNY|COP|CZK|DKK|EUR|GBP|HKD|HUF|IDR|ILS|INR|JPY|KRW|MXN|MYR|NOK|NZD|PHP"
+    r"|PLN|RON|RUB|SAR|SEK|SGD|THB|TRY|TWD|UAH|USD|VND|ZAR)\b"
+)
+
+
+def valid_unicode(text: str) -> str:
+    """Return the text with paired surrogates joined and lone ones replaced by U+FFFD: UTF-8 has no surrogates."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def clean_text(text: str, *, markup: bool = True) -> str:
+    """Return one line of NFC text: HTML made text (unless `markup` is False), no control or invisible characters,
+    runs of white space made one space."""
+    text = valid_unicode(text)
+    text = html_to_text(text) if markup else text
+    text = INVISIBLE.sub("", ESCAPED_BREAK.sub(" ", text))
+    return unicodedata.normalize("NFC", " ".join(text.split()))
+
+
+def clean_value(value: Any) -> Any:
+    """Return a JSON value with clean strings, without nulls, numbers that JSON lacks, and blank keys."""
+    if isinstance(value, str):
+        return clean_text(value, markup=False)
+    if isinstance(value, dict):
+        pairs = ((clean_text(str(key), markup=False), clean_value(item)) for key, item in value.items())
+        return {key: item for key, item in pairs if key and item is not None}
+    if isinstance(value, list):
+        return [item for item in map(clean_value, value) if item is not None]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def parse_price(value: Any) -> tuple[float | None, str | None]:
+    """Read a price such as 12.5, "1.299,00 €", "EUR 12,95" or "$1,299".
+
+    Returns:
+        The amount, None when there is none or it is negative or ambiguous; the ISO 4217 currency, None when not
+        said. A single separator before exactly three digits groups thousands ("1.299" is 1299).
+    """
+    if isinstance(value, bool) or value is None:
+        return None, None
+    if isinstance(value, int | float):
+        return (float(value), None) if math.isfinite(value) and value >= 0 else (None, None)
+    text = str(value).strip()
+    amounts = AMOUNT.findall(text)
+    currency = _currency(text)
+    if len(amounts) != 1 or "-" in text.split(amounts[0], 1)[0]:
+        return None, currency
+    return _amount(amounts[0]), currency
+
+
+def _currency(text: str) -> str | None:
+    code = CURRENCY_CODE.search(text)
+    if code:
+        return code.group()
+    return next((code for sign, code in CURRENCIES.items() if sign in text), None)
+
+
+def _amount(digits: str) -> float | None:
+    digits = re.sub(r"['\u2019\u00a0\u202f ]", "", digits).rstrip(".,")
+    last = max(digits.rfind("."), digits.rfind(","))
+    if last < 0:
+        return float(digits)
+    whole, fraction = digits[:last], digits[last + 1 :]
+    other = "," if digits[last] == "." else "."
+    repeated = digits[last] in whole
+    if repeated and (other in whole or len(fraction) != 3):
+        return None
+    if repeated or (len(fraction) == 3 and other not in whole and whole not in ("", "0")):
+        return float(re.sub(r"[.,]", "", digits))
+    return float(f"{re.sub(r'[.,]', '', whole)}.{fraction}")
+
+
+def parse_gtins(value: Any) -> tuple[tuple[str, ...], bool]:
+    """Read one GTIN or several: strings of 8, 12, 13 or 14 digits, leading zeros kept.
+
+    Returns:
+        The codes in order without repeats, and whether all that was given could be read. Check digits are not
+        verified.
+    """
+    given = value if isinstance(value, list) else re.split(r"[,;|]", value) if isinstance(value, str) else [value]
+    codes = [re.sub(r"[\s\-.]", "", str(item)) for item in given if item not in (None, "")]
+    good = [code for code in codes if code.isdecimal() and code.isascii() and len(code) in (8, 12, 13, 14)]
+    return tuple(dict.fromkeys(good)), len(good) == len([code for code in codes if code])

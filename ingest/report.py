@@ -1,0 +1,120 @@
+"""What a run did: counts by stage, languages, problems, dead letters and times; as JSON and for people."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+PARTIAL = 3
+"""Exit code of a run that left something out."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts while a run goes on. Each stage's seconds are written by that stage's thread alone."""
+
+    read: int = 0
+    created: int = 0
+    updated: int = 0
+    dead: int = 0
+    duplicates: int = 0
+    languages: Counter[str] = field(default_factory=Counter)
+    translated: Counter[str] = field(default_factory=Counter)
+    problems: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the time of the block to a stage."""
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + perf_counter() - start
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """A finished run. `stage_seconds` overlap: stages work side by side."""
+
+    alias: str
+    index: str
+    feeds: tuple[str, ...]
+    tally: Tally
+    seconds: float
+    embedder: str | None
+    translator: str
+    pipeline: str
+    dead_letters: Path | None
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 3 when a record became a dead letter."""
+        return PARTIAL if self.tally.dead else 0
+
+    @property
+    def indexed(self) -> int:
+        """How many documents were written."""
+        return self.tally.created + self.tally.updated
+
+    @property
+    def documents_per_second(self) -> float:
+        """Documents written a second, over the whole run."""
+        return self.indexed / self.seconds if self.seconds else 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as `--json` prints it."""
+        tally = self.tally
+        return {
+            "alias": self.alias,
+            "index": self.index,
+            "feeds": list(self.feeds),
+            "read": tally.read,
+            "indexed": self.indexed,
+            "created": tally.created,
+            "updated": tally.updated,
+            "duplicates": tally.duplicates,
+            "dead_letters": tally.dead,
+            "dead_letter_file": None if self.dead_letters is None else str(self.dead_letters),
+            "reasons": dict(tally.reasons.most_common()),
+            "problems": dict(tally.problems.most_common()),
+            "languages": dict(tally.languages.most_common()),
+            "translated": dict(tally.translated.most_common()),
+            "translator": self.translator,
+            "embedder": self.embedder,
+            "pipeline": self.pipeline,
+            "seconds": round(self.seconds, 2),
+            "documents_per_second": round(self.documents_per_second, 1),
+            "stage_seconds": {stage: round(spent, 2) for stage, spent in tally.seconds.items()},
+        }
+
+    def lines(self) -> list[str]:
+        """Return the report for people, a fact a line."""
+        tally = self.tally
+        found = [
+            f"{self.alias} ({self.index}): {self.indexed} documents indexed of {tally.read} records"
+            f" ({tally.created} new, {tally.updated} replaced) in {self.seconds:.1f} s,"
+            f" {self.documents_per_second:.0f} documents/s",
+            f"languages: {_counts(tally.languages) or 'none'}",
+            f"translation: {self.translator}" + (f"; into {_counts(tally.translated)}" if tally.translated else ""),
+            f"vectors: {self.embedder or 'none'}",
+            f"search pipeline {self.alias}: {self.pipeline}",
+            "seconds by stage (side by side): "
+            + ", ".join(f"{stage} {spent:.1f}" for stage, spent in tally.seconds.items()),
+        ]
+        if tally.duplicates:
+            found.append(f"{tally.duplicates} records repeat an id of this run; the last one stands")
+        if tally.problems:
+            found.append(f"left out because unreadable (the documents are indexed): {_counts(tally.problems)}")
+        if tally.dead:
+            found.append(f"{tally.dead} dead letters in {self.dead_letters}: {_counts(tally.reasons)}")
+            found.append(f"mend what they name, then: ingest replay {self.dead_letters} --index {self.alias}")
+        return found
+
+
+def _counts(counter: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counter.most_common(12))

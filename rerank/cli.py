@@ -7,6 +7,7 @@ import click
 from rerank.bundle_cli import export_onnx, quantize, verify
 from rerank.errors import PolyrankError
 from rerank.serve_cli import serve
+from rerank.train_cli import train
 
 
 class ErrorsInOneLine(click.Group):
@@ -27,5 +28,5 @@ def main() -> None:
     """Train, export, quantize and serve the models that rerank and embed."""
 
 
-for command in (serve, verify, export_onnx, quantize):
+for command in (serve, train, export_onnx, quantize, verify):
     main.add_command(command)

@@ -59,7 +59,7 @@ class Session:
         providers = choose_providers(onnxruntime.get_available_providers(), options.providers)
         try:
             self._session: Any = onnxruntime.InferenceSession(str(model), settings, providers=providers)
-        except Exception as error:  # noqa: BLE001  (its exceptions share no public base class)
+        except Exception as error:
             raise BundleError(f"ONNX Runtime cannot load {model}: {error}") from error
         self._inputs = frozenset(item.name for item in self._session.get_inputs())
         self.providers: tuple[str, ...] = tuple(self._session.get_providers())

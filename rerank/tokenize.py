@@ -39,7 +39,7 @@ class Tokenizer:
         """
         try:
             self._tokenizer = FastTokenizer.from_file(str(path))
-        except Exception as error:  # noqa: BLE001  (the library raises bare Exception)
+        except Exception as error:
             raise BundleError(f"cannot read the tokenizer {path}: {error}") from error
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_length, strategy="longest_first")

@@ -74,8 +74,12 @@ class Service:
         except PolyrankError as error:
             self.failure = error
             self.on_failure()
-        else:
-            log.info("ready after %.1f s", seconds)
+            return
+        log.info("ready after %.1f s", seconds)
+        try:
+            await asyncio.to_thread(self.models.compile_dictionaries)
+        except PolyrankError as error:
+            log.warning("a dictionary is left out: %s", error)
 
     def _observed(self, endpoint: str, handler: Handler) -> Handler:
         async def observed(request: Request) -> Response:

@@ -17,7 +17,7 @@ from rerank.manifest import Manifest
 from rerank.protocols import Pair, Scores
 from rerank.resources import load_resources
 from rerank.session import SessionOptions
-from rerank.translation.load import load_translators
+from rerank.translation.load import Translators, load_translators
 from rerank.understand import Question, Understander
 
 log = logging.getLogger("rerank.service")
@@ -52,6 +52,7 @@ class Models:
         self.reranker: CrossEncoder | None = _reranker(paths.reranker, SessionOptions(threads=threads))
         self._resources = paths.resources
         self._understander: Understander | None = None
+        self._translators: Translators | None = None
 
     @property
     def understander(self) -> Understander | None:
@@ -68,15 +69,24 @@ class Models:
         resources = load_resources(self._resources)
         translators = load_translators(resources)
         log.info("%s", translators.describe())
-        for read in self.embedder.languages:
-            for language in LANGUAGES:
-                translators.prepare((language, read))
         understander = Understander(self.embedder, load_detector(LANGUAGES), translators, resources.vocabulary)
         understander.understand(Question(WARM_UP, LANGUAGES))
         if self.reranker is not None:
             self.reranker.score([Pair(WARM_UP, WARM_UP + " bluetooth" * length) for length in (1, 8, 24)])
+        self._translators = translators
         self._understander = understander
         return time.perf_counter() - started
+
+    def compile_dictionaries(self) -> None:
+        """Compile the dictionaries that lead to the embedder's languages, so that no query has to; once a machine.
+
+        Raises:
+            PolyrankError: a dictionary cannot be read.
+        """
+        if self._translators is not None:
+            for read in self.embedder.languages:
+                for language in LANGUAGES:
+                    self._translators.prepare((language, read))
 
     def embed(self, texts: Sequence[str], kind: str) -> list[list[float]]:
         """Embed texts for JSON: lists of `dimension` numbers."""

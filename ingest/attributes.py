@@ -5,6 +5,7 @@ The training data of the shipped models is rendered by this function: a change h
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 PREFERRED = (
@@ -56,6 +57,7 @@ MAX_WORDS = 8
 FLAG = "yes"
 
 
+@lru_cache(10_000)
 def attribute_name(key: str) -> str:
     """Return a key as words: `t_product_colour` is "product colour"."""
     return " ".join(re.sub(r"[_\s]+", " ", TYPE_PREFIX.sub("", key)).split()).lower()

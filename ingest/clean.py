@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from ingest.attributes import attributes_text
@@ -93,6 +94,7 @@ def _sorted_out(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
     return ours, {str(key): value for key, value in fields.items() if key not in taken}
 
 
+@lru_cache(10_000)
 def _plain_name(key: str) -> str:
     return re.sub(r"[\s\-]+", "_", key.strip().lower())
 

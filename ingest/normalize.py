@@ -8,6 +8,10 @@ from typing import Any
 from ingest.html_text import html_to_text
 
 INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff\ufffe\uffff]|[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
+SUSPECT = re.compile(r"[^\t\n\r\x20-\x7e]|[<&\\]")
+"""What makes ASCII text worth a second look; most has none of it."""
+
+C1_CONTROL = re.compile("[\x80-\x9f]")
 ESCAPED_BREAK = re.compile(r"\\r\\n|\\[nrt](?![a-z]{3})")
 """A line break that was escaped once too often, as in "Stylus Pro 3880\\nStylus Pro 3800"; not `C:\\temp`."""
 
@@ -26,11 +30,19 @@ def valid_unicode(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def _as_windows_1252(control: re.Match[str]) -> str:
+    """Return what a control character stands for when a feed took Windows-1252 for Latin-1 (\x99 is a trade mark)."""
+    return bytes([ord(control.group())]).decode("cp1252", "ignore")
+
+
 def clean_text(text: str, *, markup: bool = True) -> str:
     """Return one line of NFC text: HTML made text (unless `markup` is False), no control or invisible characters,
     runs of white space made one space."""
+    if text.isascii() and not SUSPECT.search(text):
+        return " ".join(text.split())
     text = valid_unicode(text)
     text = html_to_text(text) if markup else text
+    text = C1_CONTROL.sub(_as_windows_1252, text)
     text = INVISIBLE.sub("", ESCAPED_BREAK.sub(" ", text))
     return unicodedata.normalize("NFC", " ".join(text.split()))
 

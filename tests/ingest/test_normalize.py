@@ -1,0 +1,90 @@
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.html_text import html_to_text
+from ingest.normalize import clean_text, clean_value, parse_gtins, parse_price
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<p>Warm &amp; dry</p><ul><li>wool</li><li>2 pockets</li></ul>", "Warm & dry wool 2 pockets"),
+        ("Caf&eacute; <b>No</b>ir<br/>250&nbsp;g", "Café Noir 250 g"),
+        ("&lt;b&gt;Bold&lt;/b&gt; claim", "<b>Bold</b> claim"),
+        ("<style>p {color: red}</style>Lamp<script>track()</script>", "Lamp"),
+        ("<!-- hidden -->shown", "shown"),
+        ("width < 5 mm > 3 mm", "width < 5 mm > 3 mm"),
+        ("AT&T phone & case", "AT&T phone & case"),
+        ("&amp;eacute;t&amp;eacute;", "été"),
+        ("unclosed <p>text <b>here", "unclosed text here"),
+    ],
+)
+def test_html_becomes_what_a_reader_sees(html: str, text: str) -> None:
+    assert " ".join(html_to_text(html).split()) == text
+    assert clean_text(html) == text
+
+
+def test_text_without_markup_is_untouched() -> None:
+    assert html_to_text("a\n b & c") == "a\n b & c"
+
+
+def test_unicode_is_composed_and_invisible_characters_go() -> None:
+    assert clean_text("Ame\u0301lie\u200b \x00Stu\u00adhl\ufeff") == "Amélie Stuhl"
+
+
+def test_windows_characters_under_a_wrong_name_are_read() -> None:
+    assert clean_text("TekColor\x99 Corrections") == "TekColor™ Corrections"
+
+
+def test_twice_escaped_line_breaks_are_spaces() -> None:
+    assert clean_text("Stylus Pro 3880\\nStylus Pro 3800") == "Stylus Pro 3880 Stylus Pro 3800"
+    assert clean_text("in C:\\temp") == "in C:\\temp"
+
+
+@given(st.text(st.characters(codec=None)))
+def test_clean_text_is_valid_single_spaced_and_stable(text: str) -> None:
+    cleaned = clean_text(text, markup=False)
+    cleaned.encode("utf-8")
+    assert cleaned == " ".join(cleaned.split())
+    assert unicodedata.is_normalized("NFC", cleaned)
+
+
+def test_values_lose_what_json_and_an_index_cannot_hold() -> None:
+    dirty = {"a": None, " b ": float("nan"), "c": ["x\x00", None, 1], "": "no key", "d": {"e": "\ud800"}, "f": False}
+    assert clean_value(dirty) == {"c": ["x", 1], "d": {"e": "\ufffd"}, "f": False}
+
+
+@pytest.mark.parametrize(
+    ("given", "price"),
+    [
+        (12.5, (12.5, None)),
+        ("1.299,00 €", (1299.0, "EUR")),
+        ("$1,299.00", (1299.0, "USD")),
+        ("EUR 12,95", (12.95, "EUR")),
+        ("1'299.50 CHF", (1299.5, "CHF")),
+        ("1 299,00 zł", (1299.0, "PLN")),
+        ("1.299", (1299.0, None)),
+        ("0.125", (0.125, None)),
+        ("1,234,567", (1234567.0, None)),
+        ("12.345.67", (None, None)),
+        ("-5", (None, None)),
+        (-5, (None, None)),
+        ("10 - 20 €", (None, "EUR")),
+        ("on request", (None, None)),
+        (float("inf"), (None, None)),
+        (True, (None, None)),
+        (None, (None, None)),
+    ],
+)
+def test_prices(given: object, price: tuple[float | None, str | None]) -> None:
+    assert parse_price(given) == price
+
+
+def test_gtins_keep_zeros_and_say_what_could_not_be_read() -> None:
+    assert parse_gtins(["0882780756328", "0882780756328", "00012345"]) == (("0882780756328", "00012345"), True)
+    assert parse_gtins("4006381-333931, 12345678") == (("4006381333931", "12345678"), True)
+    assert parse_gtins("8.71258E+12") == ((), False)
+    assert parse_gtins(None) == ((), True)

@@ -91,7 +91,7 @@ def status(as_json: bool) -> None:
 def logs(name: str, lines: int, follow: bool) -> None:
     """Print the log of NAME: node-1, node-2 ... or service."""
     home = polyrank_home()
-    log = service_log(home) if name == "service" else node_log(ground_for(home).folder / "nodes" / name)
+    log = service_log(home) if name == "service" else node_log(ground_for(home, make=False).folder / "nodes" / name)
     if not log.is_file():
         raise NodeError(f"there is no log of {name}; `plugin status` names what was started")
     for line in last_lines(log, lines):

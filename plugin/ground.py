@@ -59,19 +59,21 @@ class Ground:
             os.chown(path, self.user.uid, self.user.gid)
 
 
-def ground_for(home: Path) -> Ground:
-    """Find the ground for a polyrank home and make its folder.
+def ground_for(home: Path, *, make: bool = True) -> Ground:
+    """Find the ground for a polyrank home; with `make`, make both folders when they are not there.
 
     Raises NodeError when root has no unprivileged user to run nodes as, or the place below /var/tmp is not ours.
     """
-    home.mkdir(parents=True, exist_ok=True)
+    if make:
+        home.mkdir(parents=True, exist_ok=True)
     if os.geteuid() != 0:
         return Ground(home, None)
     user = _unprivileged_user(home)
     if can_enter(home, user):
         return Ground(home, user)
     place = _OPEN_PLACE / f"{_PREFIX}{hashlib.sha256(os.fsencode(home)).hexdigest()[:12]}"
-    _claim(place, home)
+    if make:
+        _claim(place, home)
     return Ground(place, user, moved=True)
 
 
@@ -108,7 +110,7 @@ def sweep_abandoned() -> list[Path]:
 
 
 def _unprivileged_user(home: Path) -> User:
-    owner = home.stat().st_uid
+    owner = home.stat().st_uid if home.exists() else 0
     try:
         entry = pwd.getpwuid(owner) if owner != 0 else pwd.getpwnam("nobody")
     except KeyError as error:

@@ -29,7 +29,7 @@ def start_service(home: Path, port: int) -> Daemon:
     return spawn(command, token=str(port_file), log=service_log(home), folder=folder, environment=environment)
 
 
-def wait_for_service(url: str, daemon: Daemon, log: Path, *, patience_s: float = 120.0) -> None:
+def wait_for_service(url: str, daemon: Daemon, log: Path, *, patience_s: float = 300.0) -> None:
     """Return when `/ready` is answered with 200. Raises ServiceError with the log's end when that does not come."""
     deadline = time.monotonic() + patience_s
     while not answers(f"{url}/ready", timeout_s=5.0):

@@ -129,7 +129,7 @@ def answers(url: str, *, timeout_s: float = 1.0) -> bool:
         return False
 
 
-def wait_for_node(config: NodeConfig, daemon: Daemon, *, nodes: int, patience_s: float = 120.0) -> None:
+def wait_for_node(config: NodeConfig, daemon: Daemon, *, nodes: int, patience_s: float = 300.0) -> None:
     """Return when the node answers and sees a cluster of at least `nodes` nodes.
 
     Raises NodeError with the last lines of the log when the node ends or `patience_s` seconds pass.

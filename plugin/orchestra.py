@@ -97,7 +97,8 @@ def down(home: Path, say: Say, *, delete_data: bool = False) -> None:
         write_stack(Stack(), home)
         say(f"stopped {', '.join(member.name for member in alive)}" if alive else "nothing is running")
         if delete_data:
-            shutil.rmtree(ground_for(home).folder / "nodes", ignore_errors=True)
+            for folder in (ground_for(home, make=False).folder / "nodes").glob("node-*"):
+                shutil.rmtree(folder)
             say("removed the nodes' data")
 
 

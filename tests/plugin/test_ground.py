@@ -75,3 +75,13 @@ def test_only_places_whose_home_is_gone_are_swept(tmp_path: Path, open_place: Pa
     assert sweep_abandoned() == [gone]
     assert kept.exists()
     assert (open_place / "polyrank-of-someone-else").exists()
+
+
+@as_root
+def test_looking_makes_nothing(tmp_path: Path, open_place: Path) -> None:
+    tmp_path.chmod(0o700)
+    ground = ground_for(tmp_path / "home", make=False)
+    assert ground.moved
+    assert not ground.folder.exists()
+    assert not (tmp_path / "home").exists()
+    assert ground_for(tmp_path / "home") == ground

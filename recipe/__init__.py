@@ -1,0 +1,1 @@
+"""How the shipped cross-encoder is made: data, stages, cross-validation."""

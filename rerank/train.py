@@ -1,0 +1,153 @@
+"""Training of a cross-encoder with sentence-transformers, by a recipe. Needs the `train` extra."""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rerank.errors import MissingExtraError
+from rerank.losses import make_loss
+from rerank.train_data import TrainingPair, provenance, read_pairs
+from rerank.train_recipe import Recipe, TrainingError
+
+POLYRANK_JSON = "polyrank.json"
+"""Beside the weights: what `rerank export-onnx` writes into the bundle's manifest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A finished training: its folder, pairs seen in each epoch, optimizer steps and the mean loss."""
+
+    path: Path
+    pairs: int
+    steps: int
+    loss: float
+
+
+def train(recipe: Recipe, data: Sequence[Path], base: str, out: Path, *, progress: bool = True) -> Trained:
+    """Fine-tune a cross-encoder and save it as a transformers folder with a polyrank.json.
+
+    The same recipe, data, base and library versions give the same weights on one machine. Evaluates nothing:
+    measure the exported bundle.
+
+    Args:
+        recipe: template, loss, steps and seed.
+        data: files of training pairs, all used.
+        base: folder (or hub name) of the model to start from: an encoder, or an earlier stage's cross-encoder.
+        out: the folder to write; must be absent or empty.
+        progress: show a progress bar on stderr.
+
+    Raises:
+        MissingExtraError: the `train` extra is not installed.
+        TrainingError: a file is unreadable, a grade has no gain, the base cannot be read, or `out` is taken.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise TrainingError(f"{out} exists; name a new folder or remove it")
+    pairs = [pair for path in data for pair in read_pairs(path)]
+    if not pairs:
+        raise TrainingError("no training pairs were given; name at least one file")
+    if (highest := max(pair.relevance for pair in pairs)) >= len(recipe.gains):
+        raise TrainingError(f"a pair has grade {highest}, the recipe's gains end at grade {len(recipe.gains) - 1}")
+    _need_extra()
+    from transformers import set_seed
+
+    set_seed(recipe.seed)
+    model = _load(base, recipe)
+    with tempfile.TemporaryDirectory() as scratch:
+        trainer = _trainer(model, recipe, pairs, Path(scratch), progress)
+        result = trainer.train()
+    _save(model, recipe, data, out)
+    return Trained(out, len(pairs), int(result.global_step), float(result.training_loss))
+
+
+def _need_extra() -> None:
+    try:
+        import accelerate  # noqa: F401
+        import datasets  # noqa: F401
+        import sentence_transformers  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(
+            f"`rerank train` needs {error.name}; install it: pip install 'polyrank[train]'"
+        ) from error
+
+
+def _load(base: str, recipe: Recipe) -> Any:
+    import torch
+    from sentence_transformers import CrossEncoder
+
+    try:
+        model = CrossEncoder(base, num_labels=1, max_length=recipe.max_length, device=_device())
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"cannot read the base model {base}: {str(error).splitlines()[0]}") from error
+    encoder = model.model.base_model
+    if recipe.frozen_layers >= 0:
+        for part in (encoder.embeddings, *encoder.encoder.layer[: recipe.frozen_layers]):
+            for parameter in part.parameters():
+                parameter.requires_grad = False
+    model.activation_fn = torch.nn.Sigmoid()
+    return model
+
+
+def _device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _trainer(model: Any, recipe: Recipe, pairs: list[TrainingPair], scratch: Path, progress: bool) -> Any:
+    from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncoderTrainingArguments
+
+    from rerank.train_batches import SimilarLengths, dataset, steps_per_epoch
+    from rerank.train_callbacks import AverageLast, Progress
+
+    table = dataset(recipe, pairs)
+    steps = max(1, round(recipe.epochs * steps_per_epoch(recipe, table)))
+    arguments = CrossEncoderTrainingArguments(
+        output_dir=str(scratch),
+        max_steps=steps,
+        per_device_train_batch_size=recipe.batch_size if recipe.loss == "binary_cross_entropy" else 1,
+        learning_rate=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        warmup_steps=round(recipe.warmup * steps),
+        lr_scheduler_type="linear",
+        batch_sampler=SimilarLengths,
+        seed=recipe.seed,
+        data_seed=recipe.seed,
+        save_strategy="no",
+        eval_strategy="no",
+        logging_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+        optim="adamw_torch_fused",
+    )
+    callbacks = [AverageLast(recipe.average_last)] if recipe.average_last else []
+    if progress:
+        callbacks.append(Progress())
+    return CrossEncoderTrainer(
+        model=model, args=arguments, train_dataset=table, loss=make_loss(recipe, model), callbacks=callbacks
+    )
+
+
+def _save(model: Any, recipe: Recipe, data: Sequence[Path], out: Path) -> None:
+    settings = {
+        "name": recipe.name,
+        "task": "rerank",
+        "base_model": recipe.base_model,
+        "licence": recipe.licence,
+        "languages": list(recipe.languages),
+        "max_length": recipe.max_length,
+        "template": recipe.template.to_json(),
+        "activation": "sigmoid",
+        "calibration": {"scale": 1.0, "shift": 0.0},
+        "training": {"data": provenance(data), "seed": recipe.seed, "recipe": recipe.sha256},
+    }
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        model.model.save_pretrained(str(out))
+        model.tokenizer.save_pretrained(str(out))
+        (out / POLYRANK_JSON).write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise TrainingError(f"cannot write {out}: {error}") from error

@@ -1,0 +1,67 @@
+"""What happens beside the steps of a training: the progress bar, and the average of the last weights."""
+
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from transformers import TrainerCallback
+
+LAST_SHARE = 0.2
+"""The share of the steps whose weights are averaged."""
+
+
+class Progress(TrainerCallback):  # type: ignore[misc]
+    """A bar on stderr, one step at a time."""
+
+    def __init__(self) -> None:
+        """Make the bar; it starts with the training."""
+        columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bar = Bar(*columns, console=Console(stderr=True))
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Start the bar."""
+        self._task = self._bar.add_task("training", total=state.max_steps)
+        self._bar.start()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Move it."""
+        self._bar.update(self._task, completed=state.global_step)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Stop it."""
+        self._bar.stop()
+
+
+class AverageLast(TrainerCallback):  # type: ignore[misc]
+    """Averages the weights at evenly spread steps of the last fifth of the training.
+
+    Source: Izmailov et al., 2018, Averaging Weights Leads to Wider Optima, arXiv:1803.05407.
+    """
+
+    def __init__(self, count: int) -> None:
+        """Average `count` states of the weights."""
+        self._count = count
+        self._sum: dict[str, torch.Tensor] = {}
+        self._taken = 0
+
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        """Add the weights when this step is one of those."""
+        span = max(1, round(LAST_SHARE * state.max_steps))
+        every = max(1, span // self._count)
+        left = state.max_steps - state.global_step
+        if left % every or left // every >= self._count:
+            return
+        self._taken += 1
+        for name, value in model.named_parameters():
+            if value.requires_grad:
+                total = self._sum.setdefault(name, torch.zeros_like(value, requires_grad=False))
+                total.add_(value.detach())
+
+    def on_train_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        """Put the average in the model's place."""
+        with torch.no_grad():
+            for name, value in model.named_parameters():
+                if name in self._sum:
+                    value.copy_(self._sum[name] / self._taken)

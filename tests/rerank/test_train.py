@@ -1,0 +1,162 @@
+"""Training: recipe and pairs are read strictly; a tiny model learns one batch and comes out as a folder to export."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rerank.template import DocumentTemplate, TemplateField
+from rerank.train import POLYRANK_JSON, train
+from rerank.train_data import TrainingPair, read_pairs, write_pairs
+from rerank.train_recipe import Recipe, TrainingError, read_recipe
+
+PAIRS = [
+    TrainingPair("red mouse", {"title": "mouse", "attributes": "colour: red"}, 3),
+    TrainingPair("red mouse", {"title": "keyboard"}, 0),
+    TrainingPair("red mouse", {"title": "mouse", "attributes": "colour: blue"}, 1),
+    TrainingPair("keyboard", {"title": "keyboard"}, 3),
+    TrainingPair("keyboard", {"title": "mouse"}, 0),
+]
+RECIPE = Recipe(
+    name="tiny",
+    base_model="none",
+    licence="apache-2.0",
+    template=DocumentTemplate((TemplateField("title"), TemplateField("attributes"))),
+    sha256="0" * 64,
+    max_length=16,
+    epochs=20,
+    learning_rate=5e-3,
+    batch_size=5,
+)
+
+
+def test_pairs_survive_the_file(tmp_path: Path) -> None:
+    assert write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS) == len(PAIRS)
+    assert read_pairs(tmp_path / "pairs.jsonl.gz") == PAIRS
+
+
+def test_the_same_pairs_are_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a.jsonl.gz", "b.jsonl.gz"):
+        write_pairs(tmp_path / name, PAIRS)
+    assert (tmp_path / "a.jsonl.gz").read_bytes() == (tmp_path / "b.jsonl.gz").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"query": "a", "fields": {}, "relevance": -1}', "relevance"),
+        ('{"query": "a", "fields": {}, "relevance": true}', "relevance"),
+        ('{"query": " ", "fields": {}, "relevance": 1}', "query"),
+        ('{"query": "a", "fields": {"title": 3}, "relevance": 1}', "fields"),
+        ('{"query": "a", "fields": {}}', "relevance"),
+        ("nonsense", "line 1"),
+        ("", "no pair"),
+    ],
+)
+def test_a_broken_line_is_named(tmp_path: Path, line: str, reason: str) -> None:
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(line)
+    with pytest.raises(TrainingError, match=reason):
+        read_pairs(path)
+
+
+TOML = """
+name = "tiny"
+base_model = "x"
+licence = "apache-2.0"
+{more}
+[template]
+fields = [{{ name = "title", max_tokens = 4 }}]
+"""
+
+
+def test_a_recipe_is_read_with_its_hash(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(TOML.format(more="gains = [0.0, 1.0]"))
+    recipe = read_recipe(path)
+    assert recipe.gains == (0.0, 1.0)
+    assert recipe.template.render({"title": "one two three four five"}) == "one two three four"
+    assert len(recipe.sha256) == 64
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [("epoch = 3", "epoch"), ("epochs = '3'", "epochs"), ("loss = 'mse'", "loss"), ("batch_size = 0", "positive")],
+)
+def test_a_wrong_recipe_names_the_key(tmp_path: Path, more: str, reason: str) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(TOML.format(more=more))
+    with pytest.raises(TrainingError, match=reason):
+        read_recipe(path)
+
+
+def test_the_recipes_of_the_shipped_model_are_valid() -> None:
+    folder = Path(__file__).parents[2] / "recipe"
+    stages = [read_recipe(folder / name) for name in ("foundation.toml", "cross_encoder.toml")]
+    assert stages[0].template == stages[1].template
+    assert stages[0].max_length == stages[1].max_length
+
+
+def test_a_taken_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").touch()
+    with pytest.raises(TrainingError, match="exists"):
+        train(RECIPE, [], "base", tmp_path / "out")
+
+
+def test_a_grade_without_a_gain_is_refused(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "pairs.jsonl", [TrainingPair("a", {"title": "b"}, 4)])
+    (tmp_path / "pairs.jsonl").rename(tmp_path / "pairs.jsonl.gz")
+    with pytest.raises(TrainingError, match="grade 4"):
+        train(RECIPE, [tmp_path / "pairs.jsonl.gz"], "base", tmp_path / "out")
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """A randomly initialised two-layer BERT with a vocabulary of ten words."""
+    pytest.importorskip("sentence_transformers", reason="needs the train extra")
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path / "base"
+    folder.mkdir()
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "red", "blue", "mouse", "keyboard", "colour", ":", "|"]
+    (folder / "vocab.txt").write_text("\n".join(words))
+    BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(str(folder))
+    config = BertConfig(
+        vocab_size=len(words),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=32,
+    )
+    BertModel(config).save_pretrained(str(folder))
+    return folder
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("loss", ["binary_cross_entropy", "lambda"])
+def test_a_tiny_model_learns_its_pairs(tmp_path: Path, base: Path, loss: str) -> None:
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
+    recipe = replace(RECIPE, loss=loss, average_last=2)
+    once = train(replace(recipe, epochs=1), [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / "one", progress=False)
+    long = train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / "many", progress=False)
+    assert long.pairs == len(PAIRS)
+    assert long.steps == 20 * once.steps
+    assert long.loss < once.loss
+    settings = json.loads((tmp_path / "many" / POLYRANK_JSON).read_text())
+    assert settings["template"] == recipe.template.to_json()
+    assert settings["training"]["data"][0]["name"] == "pairs.jsonl.gz"
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore")
+def test_the_same_seed_gives_the_same_weights(tmp_path: Path, base: Path) -> None:
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
+    recipe = replace(RECIPE, epochs=2, frozen_layers=1)
+    for name in ("a", "b"):
+        train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / name, progress=False)
+    first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "b"))
+    assert first == second

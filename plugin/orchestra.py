@@ -24,7 +24,7 @@ from plugin.processes import stop
 from plugin.progress import ProgressFactory, silent
 from plugin.stack import Member, Stack, read_stack, write_stack
 
-_HTTP_PORT, _TRANSPORT_PORT, _SERVICE_PORT = 9200, 9300, 8808
+_HTTP_PORT, _SERVICE_PORT = 9200, 8808
 Say = Callable[[str], None]
 
 
@@ -151,7 +151,7 @@ class _Launch:
     def _ports(self, before: Stack, missing: list[str], *, serve: bool) -> tuple[list[int], list[int], int]:
         """HTTP and transport ports of the missing nodes and the service's port (0 without one).
 
-        Those asked for must be free; else those of last time, else the usual ones, else any.
+        HTTP and service ports asked for must be free; else those of last time, else the usual ones, else any.
         """
         last, options = {member.name: member for member in before.members}, self.options
         http, transport = [], []
@@ -160,7 +160,7 @@ class _Launch:
             known = last.get(name)
             usual = known.port if known else _HTTP_PORT + offset
             http.append(PortWish(options.port + offset, required=offset == 0) if options.port else PortWish(usual))
-            transport.append(PortWish(known.transport_port if known else _TRANSPORT_PORT + offset))
+            transport.append(PortWish(0))  # nobody needs to know it, and two clusters started at once never meet
         usual = last["service"].port if "service" in last else _SERVICE_PORT
         service = PortWish(options.service_port or usual, required=bool(options.service_port))
         ports = choose_ports([*http, *transport, *([service] if serve else [])])

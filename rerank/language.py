@@ -5,21 +5,27 @@ English products carry are English words there, and a query made of them must no
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from rerank.protocols import UNDETERMINED, Detection
-from rerank.translation.words import function_words, is_protected, normalize
-from rerank.vocabulary import Vocabulary, catalogue_terms
+from rerank.translation.words import fold, function_words, is_protected, normalize
+from rerank.vocabulary import Vocabulary, catalogue_terms, split_words
 
-DEFAULT_THRESHOLD = 0.5
+DEFAULT_THRESHOLD = 0.4
 
 NGRAM_WEIGHT = 0.5
 """Times the log probability of the character model, which is too sure of itself on two words."""
-KNOWN_WORD = math.log(0.95 / 0.25)
-"""A word of the catalogue: how much likelier in the catalogue's language than in another."""
-UNKNOWN_WORD = math.log(0.05 / 0.75)
+ALL_KNOWN = math.log(0.97 / 0.05)
+"""Log odds for a catalogue's language when it prints every word of a query: measured on English queries (.97) and
+on translated ones (.05)."""
+SOME_UNKNOWN = math.log(0.03 / 0.95)
+SHORT_WORDS = 8
+"""Longer texts hold words of their own in any language: the characters tell enough."""
+IN_DICTIONARY = 1.2
+"""Log odds that a word gives the language whose dictionaries or glossaries know it."""
+NOT_IN_DICTIONARY = -0.6
 FUNCTION_WORD = 2.0
 """Log odds that an article or preposition of a language gives it."""
 PRIOR = 2.0
@@ -36,6 +42,10 @@ _SCRIPTS = (
 _SAME_SCRIPT = {"ru": ("ru", "uk", "bg", "sr", "mk"), "ar": ("ar", "fa", "ur"), "hi": ("hi", "mr", "ne")}
 
 
+WordKnowledge = Callable[[str, Collection[str]], frozenset[str] | None]
+"""Which of some folded words a language's dictionaries know; None for a language without any."""
+
+
 class ScriptDetector:
     """Knows scripts alone: Japanese by its kana, Korean, Thai, Greek ...; anything in Latin letters is `und`."""
 
@@ -47,8 +57,16 @@ class ScriptDetector:
 class LanguageDetector:
     """Chooses among given languages; see `load_detector`. Safe to share among threads."""
 
-    def __init__(self, identifier: LanguageIdentifier, languages: Sequence[str], threshold: float) -> None:
+    def __init__(
+        self,
+        identifier: LanguageIdentifier,
+        languages: Sequence[str],
+        *,
+        threshold: float = DEFAULT_THRESHOLD,
+        knowledge: WordKnowledge | None = None,
+    ) -> None:
         self._identifier = identifier
+        self._knowledge = knowledge
         self._languages = tuple(dict.fromkeys(languages))
         self._threshold = threshold
 
@@ -70,8 +88,13 @@ class LanguageDetector:
         if not candidates or not any(map(str.isalpha, text)):
             return script
         scores = self._ngram_scores(text, candidates)
+        words = [word for word in split_words(text) if not is_protected(word)]
         for language in candidates:
-            scores[language] += _word_evidence(language, text, vocabulary) + (PRIOR if language == locale else 0.0)
+            scores[language] += FUNCTION_WORD * sum(word in function_words(language) for word in words)
+            scores[language] += PRIOR if language == locale else 0.0
+            if 0 < len(words) <= SHORT_WORDS:
+                scores[language] += _catalogue_evidence(language, words, vocabulary)
+                scores[language] += self._dictionary_evidence(language, words)
         best = max(candidates, key=lambda language: scores[language])
         confidence = 1.0 / sum(math.exp(score - scores[best]) for score in scores.values())
         return Detection(best if confidence >= self._threshold else UNDETERMINED, round(confidence, 4))
@@ -79,11 +102,14 @@ class LanguageDetector:
     def _candidates(self, text: str, script: str) -> tuple[str, ...]:
         if script == UNDETERMINED:
             return tuple(language for language in self._languages if not _has_own_script(language))
-        if script == "zh":
-            possible = _han_languages(text)
-        else:
-            possible = _SAME_SCRIPT.get(script, (script,))
+        possible = _han_languages(text) if script == "zh" else _SAME_SCRIPT.get(script, (script,))
         return tuple(language for language in self._languages if language in possible)
+
+    def _dictionary_evidence(self, language: str, words: Sequence[str]) -> float:
+        known = self._knowledge(language, [fold(word) for word in words]) if self._knowledge else None
+        if known is None:
+            return 0.0
+        return sum(IN_DICTIONARY if fold(word) in known else NOT_IN_DICTIONARY for word in words)
 
     def _ngram_scores(self, text: str, candidates: Sequence[str]) -> dict[str, float]:
         # rank() gives unnormalized log probabilities.
@@ -93,8 +119,13 @@ class LanguageDetector:
         return {language: NGRAM_WEIGHT * (ranked.get(language, floor) - top) for language in candidates}
 
 
-def load_detector(languages: Sequence[str], *, threshold: float = DEFAULT_THRESHOLD) -> LanguageDetector:
+def load_detector(
+    languages: Sequence[str], *, threshold: float = DEFAULT_THRESHOLD, knowledge: WordKnowledge | None = None
+) -> LanguageDetector:
     """Load a detector that chooses among `languages` (BCP 47); below `threshold` confidence it says `und`.
+
+    `knowledge` says which words a language's dictionaries know (`Translators.knowledge`): it tells Spanish from
+    Portuguese where two words of characters cannot.
 
     Takes a good second; keep the detector. Source of the character model: Lui and Baldwin, 2012, "langid.py: an
     off-the-shelf language identification tool", in the py3langid package.
@@ -103,7 +134,7 @@ def load_detector(languages: Sequence[str], *, threshold: float = DEFAULT_THRESH
     known = [language for language in dict.fromkeys(languages) if language in identifier.nb_classes]
     if known:
         identifier.set_languages(known)
-    return LanguageDetector(identifier, languages, threshold)
+    return LanguageDetector(identifier, languages, threshold=threshold, knowledge=knowledge)
 
 
 def _by_script(text: str) -> Detection:
@@ -142,11 +173,9 @@ def _encodes(text: str, charset: str) -> bool:
     return True
 
 
-def _word_evidence(language: str, text: str, vocabulary: Vocabulary | None) -> float:
-    """Add up the log odds that the words give a language: function words, and the catalogue's own words."""
-    words = [word for word in catalogue_terms(language, text) if not is_protected(word)]
-    evidence = FUNCTION_WORD * sum(word in function_words(language) for word in words)
+def _catalogue_evidence(language: str, words: Sequence[str], vocabulary: Vocabulary | None) -> float:
     if vocabulary is None or not vocabulary.size(language):
-        return evidence
-    known = sum(vocabulary.frequency(language, word) >= KNOWN_DOCUMENTS for word in words)
-    return evidence + known * KNOWN_WORD + (len(words) - known) * UNKNOWN_WORD
+        return 0.0
+    terms = catalogue_terms(language, " ".join(words))
+    known = all(vocabulary.frequency(language, term) >= KNOWN_DOCUMENTS for term in terms)
+    return ALL_KNOWN if known else SOME_UNKNOWN

@@ -1,7 +1,7 @@
 """The resources folder: a shop's glossaries and its catalogue's statistics, re-read when they change.
 
-    glossary/*.tsv                header of BCP 47 codes, alternatives joined by " | "
-    vocabulary/<alias>.tsv.gz     written by ingest, see `rerank.vocabulary`
+glossary/*.tsv                header of BCP 47 codes, alternatives joined by " | "
+vocabulary/<alias>.tsv.gz     written by ingest, see `rerank.vocabulary`
 """
 
 import shutil

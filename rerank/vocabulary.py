@@ -13,6 +13,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from rerank.errors import ResourceError
@@ -84,7 +85,7 @@ class VocabularyCounter:
         for line in text.splitlines():
             words = catalogue_terms(language, line)
             terms.update(words)
-            terms.update(f"{left} {right}" for left, right in zip(words, words[1:], strict=False))
+            terms.update(f"{left} {right}" for left, right in pairwise(words))
         self._documents[language] += 1
         self._counts.setdefault(language, Counter()).update(terms)
 

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from rerank.translation.lattice import Option, Span
 from rerank.vocabulary import Vocabulary, catalogue_terms
@@ -75,7 +76,7 @@ class Pricing:
         """Price a translation by itself: its source, its weight, its words after the first."""
         cost = option.cost - self.prices.weight * math.log(min(option.weight, 2.0))
         words = self.words(option.text)
-        return cost + sum(self.follow(left, right) for left, right in zip(words, words[1:], strict=False))
+        return cost + sum(self.follow(left, right) for left, right in pairwise(words))
 
     def follow(self, left: str, right: str) -> float:
         """Price a word beside its neighbour, in either order; `left` is empty at the start."""

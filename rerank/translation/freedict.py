@@ -26,7 +26,9 @@ ISO_639_3 = {
 MAX_WORDS = 4
 """Longer translations are explanations, not words a shop would print."""
 
-_DIGITS = {letter: value for value, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")}
+_DIGITS = {
+    letter: value for value, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+}
 _PRONUNCIATION = re.compile(r"//[^/\n]*//|/[^/\n]*/")
 _REMARK = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}|\"[^\"]*\"")
 _GRAMMAR = re.compile(r"<[^<>]*>")
@@ -68,9 +70,9 @@ class FreeDict:
         Raises ResourceError when the files are not a dictd dictionary.
         """
         try:
-            opened = gzip.open(self.text) if self.text.suffix == ".dz" else self.text.open("rb")
-            with opened as file:
-                content = file.read()
+            content = self.text.read_bytes()
+            if self.text.suffix == ".dz":
+                content = gzip.decompress(content)
             seen: set[int] = set()
             for row in self.index.read_text(encoding="utf-8").split("\n"):
                 if not row or row.startswith("00database"):
@@ -89,7 +91,9 @@ def find_freedicts(folder: Path = DICTD_FOLDER) -> list[FreeDict]:
     found = []
     for index in sorted(folder.glob("freedict-???-???.index")):
         source, target = (ISO_639_3.get(code) for code in index.stem.split("-")[1:3])
-        text = next((path for path in (index.with_suffix(".dict.dz"), index.with_suffix(".dict")) if path.exists()), None)
+        text = next(
+            (path for path in (index.with_suffix(".dict.dz"), index.with_suffix(".dict")) if path.exists()), None
+        )
         if source and target and text:
             found.append(FreeDict(source, target, index, text))
     return found
@@ -99,7 +103,7 @@ def parse_entry(text: str) -> Entry:
     """Parse one article. What cannot be understood as a headword or a translation is left out."""
     lines = text.split("\n")
     headwords = translations_of(_PRONUNCIATION.sub(",", lines[0]))
-    senses = []
+    senses: list[tuple[str, ...]] = []
     numbered = any(_NUMBERED.match(line) for line in lines[1:2]) or (len(lines) > 2 and not lines[1].strip())
     awaiting = True
     for line in lines[1:]:

@@ -22,10 +22,15 @@ class Glossary:
     version: str
     languages: tuple[str, ...]
     phrases: Mapping[tuple[str, str], Mapping[str, tuple[str, ...]]]
+    vocabulary: Mapping[str, frozenset[str]]
 
     def lookup(self, phrase: str, source: str, target: str) -> tuple[str, ...]:
         """Return the translations of a folded phrase (`words.fold`), best first; empty when it has none."""
         return self.phrases.get((source, target), {}).get(phrase, ())
+
+    def words(self, language: str) -> frozenset[str]:
+        """Return the folded words of the phrases of a language."""
+        return self.vocabulary.get(language, frozenset())
 
     def pairs(self) -> frozenset[tuple[str, str]]:
         """Return the pairs of different columns."""
@@ -48,13 +53,19 @@ def read_glossary(path: Path) -> Glossary:
         raise ResourceError(f"glossary {path} is empty; its first row names the languages, as in: en<TAB>de<TAB>fr")
     languages = tuple(code.strip() for code in rows[0][1])
     if len(languages) < 2 or len(set(languages)) < len(languages) or not all(map(_CODE.fullmatch, languages)):
-        raise ResourceError(f"glossary {path}: the first row must name two or more different languages, as in: en<TAB>de")
+        raise ResourceError(
+            f"glossary {path}: the first row must name two or more different languages, as in: en<TAB>de"
+        )
     table: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {}
     for number, cells in rows[1:]:
         if len(cells) != len(languages):
             raise ResourceError(f"glossary {path}, line {number}: {len(cells)} cells, the header has {len(languages)}")
         _add_row(table, languages, cells)
-    return Glossary(path.name, hashlib.sha256(content).hexdigest()[:12], languages, table)
+    words = {
+        source: frozenset(word for phrase in entries for word in phrase.split())
+        for (source, _), entries in table.items()
+    }
+    return Glossary(path.name, hashlib.sha256(content).hexdigest()[:12], languages, table, words)
 
 
 def _add_row(

@@ -1,6 +1,6 @@
 """Stems: by them an inflected word finds its dictionary form, and the plural its singular."""
 
-from functools import lru_cache
+from functools import cache
 
 import Stemmer
 
@@ -24,6 +24,6 @@ def stem(language: str, phrase: str) -> str:
     return strip_accents(" ".join(words))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _stemmer(algorithm: str) -> Stemmer.Stemmer:
     return Stemmer.Stemmer(algorithm)

@@ -81,7 +81,9 @@ def build_lattice(
     spans.extend(_kept(text, atoms, wishes, keep_cost))
     dropped = function_words(language)
     spans.extend(
-        Span(atom.start, atom.end, False, (Option("", DROPPED, 1.0, drop_cost),)) for atom in atoms if atom.folded in dropped
+        Span(atom.start, atom.end, False, (Option("", DROPPED, 1.0, drop_cost),))
+        for atom in atoms
+        if atom.folded in dropped
     )
     return atoms, sorted(spans, key=lambda span: (span.start, span.end))
 
@@ -121,7 +123,7 @@ def _parts(atoms: Sequence[Atom]) -> list[_Wish]:
         # Folding ß to ss moves the characters; such a word is not cut.
         if atom.unspaced or len(word) < 2 * MIN_PART or len(word) != atom.end - atom.start or not word.isalpha():
             continue
-        for start in range(0, len(word) - MIN_PART + 1):
+        for start in range(len(word) - MIN_PART + 1):
             for end in range(start + MIN_PART, len(word) + 1):
                 if end - start == len(word) or 0 < start < MIN_PART or 0 < len(word) - end < MIN_PART:
                     continue
@@ -135,9 +137,7 @@ def _unlinked(part: str) -> tuple[str, ...]:
     return tuple(part.removesuffix(link) for link in LINKS if part.endswith(link) and len(part) - len(link) >= MIN_PART)
 
 
-def _kept(
-    text: str, atoms: Sequence[Atom], wishes: Sequence[_Wish], keep_cost: Callable[[str], float]
-) -> list[Span]:
+def _kept(text: str, atoms: Sequence[Atom], wishes: Sequence[_Wish], keep_cost: Callable[[str], float]) -> list[Span]:
     spans = []
     for atom in atoms:
         if not atom.unspaced and is_protected(atom.folded):

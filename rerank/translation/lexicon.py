@@ -122,6 +122,9 @@ class LexiconStore:
         self._dictionaries = dictionaries
         self._pivots = pivots
         self._open: dict[tuple[str, str], Lexicon] = {}
+        self._paths: dict[tuple[str, str, tuple[str, ...]], Path] = {}
+        self._thirds: dict[tuple[str, str], list[str]] = {}
+        self._ready: set[tuple[str, str]] = set()
 
     @cached_property
     def _by_pair(self) -> dict[frozenset[str], list[Dictionary]]:
@@ -152,7 +155,11 @@ class LexiconStore:
 
     def is_compiled(self, source: str, target: str) -> bool:
         """Tell whether `lexicon` will answer at once."""
-        return self._path(source, target, self._third_languages(source, target)).exists()
+        if (source, target) not in self._ready:
+            if not self._path(source, target, self._third_languages(source, target)).exists():
+                return False
+            self._ready.add((source, target))
+        return True
 
     def _compiled(self, source: str, target: str) -> Path:
         thirds = self._third_languages(source, target)
@@ -168,6 +175,12 @@ class LexiconStore:
         return path
 
     def _third_languages(self, source: str, target: str) -> list[str]:
+        known = self._thirds.get((source, target))
+        if known is None:
+            known = self._thirds[source, target] = self._find_thirds(source, target)
+        return known
+
+    def _find_thirds(self, source: str, target: str) -> list[str]:
         if not self._pivots:
             return []
         languages = {language for pair in self._by_pair for language in pair} - {source, target}
@@ -178,7 +191,16 @@ class LexiconStore:
         )
 
     def _path(self, source: str, target: str, thirds: Sequence[str]) -> Path:
-        pairs = [frozenset((source, target)), *(frozenset((third, end)) for third in thirds for end in (source, target))]
+        known = self._paths.get((source, target, tuple(thirds)))
+        if known is None:
+            known = self._paths[source, target, tuple(thirds)] = self._find_path(source, target, thirds)
+        return known
+
+    def _find_path(self, source: str, target: str, thirds: Sequence[str]) -> Path:
+        pairs = [
+            frozenset((source, target)),
+            *(frozenset((third, end)) for third in thirds for end in (source, target)),
+        ]
         stamps = [_stamp(dictionary) for pair in pairs for dictionary in self._by_pair.get(pair, ())]
         digest = hashlib.sha256("\n".join([FORMAT, *stamps]).encode()).hexdigest()[:12]
         return self._folder / f"{source}-{target}-{digest}.sqlite"
@@ -257,11 +279,19 @@ def _merged(term: str, relatives: Iterable[tuple[str, str]]) -> tuple[Weighted, 
     """Gather the translations of words of one stem; the nearer in spelling, the heavier."""
     best: dict[str, float] = {}
     for relative, packed in relatives:
-        shared = len(os.path.commonprefix((strip_accents(term), strip_accents(relative))))
+        shared = _shared(strip_accents(term), strip_accents(relative))
         nearness = max(shared / max(len(term), len(relative)), 0.3) ** 4
         for word, weight in _unpack(packed):
             best[word] = max(nearness * weight, best.get(word, 0.0))
     return tuple(sorted(best.items(), key=lambda item: (-item[1], item[0]))[:MAX_TRANSLATIONS])
+
+
+def _shared(left: str, right: str) -> int:
+    """Count the letters two words begin alike with."""
+    return next(
+        (place for place, pair in enumerate(zip(left, right, strict=False)) if pair[0] != pair[1]),
+        min(len(left), len(right)),
+    )
 
 
 def _pack(translations: dict[str, float]) -> str:

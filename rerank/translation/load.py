@@ -2,24 +2,30 @@
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 
 from rerank.home import polyrank_home
 from rerank.protocols import Translator
 from rerank.resources import Resources
+from rerank.translation.bidix import APERTIUM_FOLDER, find_bidixes
+from rerank.translation.cedict import find_cedict
+from rerank.translation.cognate import CognateSource
 from rerank.translation.freedict import DICTD_FOLDER, find_freedicts
 from rerank.translation.glossary import Glossary
 from rerank.translation.keep import Keep
-from rerank.translation.lexicon import LexiconStore
+from rerank.translation.lexicon import Dictionary, LexiconStore
 from rerank.translation.phrases import PhraseTranslator
 from rerank.translation.source import GlossarySource, NamedSource
-from rerank.vocabulary import Vocabulary
+from rerank.vocabulary import UNSPACED_LANGUAGES, Vocabulary
 
 GLOSSARY = "glossary"
 DICTIONARY = "dictionary"
+COGNATE = "cognate"
 DICTIONARY_COST = 1.5
 """What a dictionary's translation costs more than a glossary's."""
+COGNATE_COST = 4.0
 
 VERSION = "1"
 
@@ -66,6 +72,24 @@ class Translators:
             self._store.lexicon(source, target)
         return wanted
 
+    def knowledge(self, language: str, words: Collection[str]) -> frozenset[str] | None:
+        """Return those of the folded words that a compiled dictionary or a glossary has in a language.
+
+        None where there is neither. Compiles nothing: a language whose dictionaries are not yet compiled is
+        known by its glossaries alone.
+        """
+        targets = sorted(target for source, target in self._store.pairs() if source == language)
+        # English first: its dictionaries are the fullest.
+        targets.sort(key=lambda target: target != "en")
+        ready = next((target for target in targets if self._store.is_compiled(language, target)), None)
+        columns = [
+            glossary.words(language) for glossary in self._resources.glossaries() if language in glossary.languages
+        ]
+        if ready is None and not columns:
+            return None
+        found = self._store.lexicon(language, ready).lookup(words, inflected=False) if ready is not None else {}
+        return frozenset(found).union(*(column.intersection(words) for column in columns))
+
     def translator(self, vocabulary: str | None = None) -> Translator:
         """Return the translator that chooses words by the statistics of the catalogue of that name, if it has any.
 
@@ -83,6 +107,7 @@ class Translators:
         if not pairs:
             return Keep()
         cache: dict[tuple[str, str], list[NamedSource]] = {}
+        cognates = lru_cache(maxsize=None)(partial(CognateSource, statistics)) if statistics is not None else None
 
         def sources(source: str, target: str) -> list[NamedSource]:
             known = cache.get((source, target))
@@ -93,6 +118,8 @@ class Translators:
                     known.append(NamedSource(GLOSSARY, phrases, 0.0))
                 if (source, target) in self._store.pairs():
                     known.append(NamedSource(DICTIONARY, self._store.lexicon(source, target), DICTIONARY_COST))
+                if known and cognates is not None and target not in UNSPACED_LANGUAGES:
+                    known.append(NamedSource(COGNATE, cognates(target), COGNATE_COST))
                 cache[source, target] = known
             return known
 
@@ -102,12 +129,18 @@ class Translators:
 
 
 def load_translators(
-    resources: Resources, *, dictionaries: Path = DICTD_FOLDER, compiled: Path | None = None
+    resources: Resources,
+    *,
+    dictionaries: Path = DICTD_FOLDER,
+    apertium: Path = APERTIUM_FOLDER,
+    compiled: Path | None = None,
 ) -> Translators:
-    """Find what can translate: the glossaries of `resources` and the FreeDict dictionaries of a folder.
+    """Find what can translate: the glossaries of `resources` and what is installed.
 
-    Dictionaries are compiled when they are first used or by `Translators.prepare`, into `compiled`
-    (None: `polyrank_home()/dictionaries`).
+    Installed are FreeDict dictionaries in one folder, Apertium's word lists in another (with lttoolbox) and
+    CC-CEDICT. They are compiled when first used or by `Translators.prepare`, into `compiled` (None:
+    `polyrank_home()/dictionaries`).
     """
     folder = compiled if compiled is not None else polyrank_home() / "dictionaries"
-    return Translators(resources, LexiconStore(folder, find_freedicts(dictionaries)))
+    found: list[Dictionary] = [*find_freedicts(dictionaries), *find_bidixes(apertium), *find_cedict(dictionaries)]
+    return Translators(resources, LexiconStore(folder, found))

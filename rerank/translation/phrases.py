@@ -1,15 +1,14 @@
 """Translate phrase by phrase: a shop's glossary first, then dictionaries, numbers and brands as they are."""
 
-import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rerank.protocols import Translation
 from rerank.translation.decode import Piece, Prices, Pricing, decode
 from rerank.translation.keep import kept
 from rerank.translation.lattice import DROPPED, KEEP, PROTECTED, build_lattice
 from rerank.translation.source import NamedSource
-from rerank.translation.words import Atom, normalize
+from rerank.translation.words import normalize
 from rerank.vocabulary import UNSPACED_LANGUAGES, Vocabulary
 
 MAX_LINE = 400
@@ -28,7 +27,7 @@ class PhraseTranslator:
     available: frozenset[tuple[str, str]]
     sources: Callable[[str, str], Sequence[NamedSource]]
     vocabulary: Vocabulary | None = None
-    prices: Prices = Prices()
+    prices: Prices = field(default_factory=Prices)
 
     def pairs(self) -> frozenset[tuple[str, str]]:
         """Return the pairs that a source knows."""
@@ -43,9 +42,7 @@ class PhraseTranslator:
         return [_translate(text, source, target, named, pricing) for text in texts]
 
 
-def _translate(
-    text: str, source: str, target: str, named: Sequence[NamedSource], pricing: Pricing
-) -> Translation:
+def _translate(text: str, source: str, target: str, named: Sequence[NamedSource], pricing: Pricing) -> Translation:
     normal = normalize(text)
     atoms, spans = build_lattice(normal, source, named, pricing.keep, pricing.prices.drop)
     pieces = decode(spans, pricing)

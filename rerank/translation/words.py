@@ -3,9 +3,11 @@
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
-_APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-"})
+_APOSTROPHES = str.maketrans(
+    {"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-"}
+)
 _SPACES = re.compile(r"\s+")
 # A number with its unit, a model number, or a plain run of letters; inner marks stay ("wi-fi", "1.5", "n'est").
 # A run of letters and digits; marks stay inside where digits need them ("1.5", "3/4"), and so does "c++".
@@ -14,9 +16,75 @@ _UNSPACED = re.compile(r"[\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u
 _ARTICLE = re.compile(r"(?:l|d|j|m|n|s|t|c|qu|un|all|dell|nell|sull|dall|quest)'(?=\w{2})")
 
 UNITS = frozenset(
-    "mm cm dm m km in ft yd mg g kg lb lbs oz ml cl dl l gal v mv kv a ma ah mah w kw wh kwh va hz khz mhz ghz "
-    "k b kb mb gb tb pb kbit mbit gbit kbps mbps gbps rpm dpi ppi px mp fps lm cd lux db nm ohm °c °f k bar psi "
-    "pcs x".split()
+    [
+        "mm",
+        "cm",
+        "dm",
+        "m",
+        "km",
+        "in",
+        "ft",
+        "yd",
+        "mg",
+        "g",
+        "kg",
+        "lb",
+        "lbs",
+        "oz",
+        "ml",
+        "cl",
+        "dl",
+        "l",
+        "gal",
+        "v",
+        "mv",
+        "kv",
+        "a",
+        "ma",
+        "ah",
+        "mah",
+        "w",
+        "kw",
+        "wh",
+        "kwh",
+        "va",
+        "hz",
+        "khz",
+        "mhz",
+        "ghz",
+        "k",
+        "b",
+        "kb",
+        "mb",
+        "gb",
+        "tb",
+        "pb",
+        "kbit",
+        "mbit",
+        "gbit",
+        "kbps",
+        "mbps",
+        "gbps",
+        "rpm",
+        "dpi",
+        "ppi",
+        "px",
+        "mp",
+        "fps",
+        "lm",
+        "cd",
+        "lux",
+        "db",
+        "nm",
+        "ohm",
+        "°c",
+        "°f",
+        "k",
+        "bar",
+        "psi",
+        "pcs",
+        "x",
+    ]
 )
 
 
@@ -34,7 +102,7 @@ FUNCTION_WORDS = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def function_words(language: str) -> frozenset[str]:
     """Return a language's articles, prepositions and "and"; none where they are not known."""
     return frozenset(FUNCTION_WORDS.get(language, "").split())

@@ -133,13 +133,13 @@ class _Launch:
     def wait(self, stack: Stack, *, cluster_size: int) -> None:
         """Wait until everything that was started answers, and tell the nodes where the service is."""
         began = time.monotonic()
+        service = stack.service
+        if service and service in self.started:  # first, as it is the quicker one to fail
+            wait_for_service(service.url, service.daemon, service.log)
+            self.say(f"service answers at {service.url} ({time.monotonic() - began:.1f} s)")
         for config, node in self._configs:
             wait_for_node(config, node.daemon, nodes=cluster_size)
             self.say(f"{node.name} answers at {node.url} ({time.monotonic() - began:.1f} s)")
-        service = stack.service
-        if service and service in self.started:
-            wait_for_service(service.url, service.daemon, service.log)
-            self.say(f"service answers at {service.url} ({time.monotonic() - began:.1f} s)")
         if service and self.started and stack.url:
             announce_service(stack.url, [service.url])
 

@@ -47,13 +47,14 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
             listener.onResponse(request);
             return;
         }
-        Task task = SearchTaskFilter.currentTask(engine.threadPool().getThreadContext());
+        SearchNote note = SearchTaskFilter.currentNote(engine.threadPool().getThreadContext());
+        Task task = note.task();
         CallerContext callerContext = new CallerContext(engine.threadPool());
         Deadline deadline = new Deadline(engine.threadPool(), task, ext.deadlineMs(config.deadlineMs()));
         start(request, queryText, report, task, deadline, callerContext).whenCompleteAsync((outcome, error) -> {
             deadline.close();
             if (deadline.isCancelled()) listener.onFailure(deadline.cancelled());
-            else listener.onResponse(rewritten(request, outcome, error, report));
+            else listener.onResponse(rewritten(request, outcome, error, report, note));
         }, callerContext);
     }
 
@@ -73,7 +74,7 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
         }
     }
 
-    private SearchRequest rewritten(SearchRequest request, HybridSearch.Outcome outcome, Throwable error, Report report) {
+    private SearchRequest rewritten(SearchRequest request, HybridSearch.Outcome outcome, Throwable error, Report report, SearchNote note) {
         if (error != null) {
             // A failed lexical search has reported itself; the caller's own query now runs and answers with its own error, if it has one.
             LOG.debug("hybrid_rerank leaves the caller's order", error);
@@ -81,7 +82,9 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
             return request;
         }
         report.ranked(outcome.ranked());
-        if (outcome.changesOrder()) Rewrite.apply(request.source(), outcome.ranked(), outcome.highestLexical());
+        if (!outcome.changesOrder()) return request;
+        if (ShortPage.suffices(request, outcome)) ShortPage.apply(request, outcome, note);
+        else Rewrite.apply(request.source(), outcome.ranked(), outcome.highestLexical(), false);
         return request;
     }
 }

@@ -5,18 +5,42 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import org.apache.lucene.search.TotalHits;
 import org.opensearch.action.search.SearchRequest;
 import org.opensearch.action.search.SearchResponse;
+import org.opensearch.search.SearchHit;
 import org.opensearch.search.builder.SearchSourceBuilder;
 
 /** One search's way from the query text to the ranked window: understand and retrieve, fuse, rerank. */
 final class HybridSearch {
     /**
      * @param ranked the window in its final order
-     * @param highestLexical highest score of the caller's own query
      * @param changesOrder whether that order can differ from the caller's own
+     * @param lexical the answer to the caller's own query
      */
-    record Outcome(List<RankedDoc> ranked, float highestLexical, boolean changesOrder) {}
+    record Outcome(List<RankedDoc> ranked, boolean changesOrder, SearchResponse lexical) {
+        /** Highest score of the caller's own query; 0 when it found nothing. */
+        float highestLexical() {
+            float highest = 0;
+            for (SearchHit hit : lexical.getHits().getHits()) highest = Math.max(highest, hit.getScore());
+            return highest;
+        }
+
+        /** How many hits of the caller's own query are at hand. */
+        int lexicalHits() {
+            return lexical.getHits().getHits().length;
+        }
+
+        /** How many there are; null when the caller does not want to know. */
+        TotalHits lexicalTotal() {
+            return lexical.getHits().getTotalHits();
+        }
+
+        /** Whether every shard answered the caller's own query in full. */
+        boolean lexicalWhole() {
+            return lexical.getFailedShards() == 0 && !lexical.isTimedOut();
+        }
+    }
 
     private final Engine engine;
     private final PipelineConfig config;
@@ -147,20 +171,18 @@ final class HybridSearch {
 
     private Outcome fuse(SearchResponse lexicalResponse, List<Ranking> others) {
         List<Ranking> rankings = new ArrayList<>(others);
-        float highestLexical = 0;
         for (RetrieverConfig retriever : config.retrievers()) {
             if (retriever instanceof RetrieverConfig.Lexical) rankings.add(SubSearches.ranking(retriever, lexicalResponse));
         }
-        for (var hit : lexicalResponse.getHits().getHits()) highestLexical = Math.max(highestLexical, hit.getScore());
         List<Candidate> fused = Fusion.fuse(rankings, config.technique(), config.rankConstant(), config.window());
         List<RankedDoc> ranked = new ArrayList<>(fused.size());
         for (int i = 0; i < fused.size(); i++) ranked.add(new RankedDoc(fused.get(i), i + 1, Double.NaN, 0, fused.get(i).fusedScore()));
-        return new Outcome(ranked, highestLexical, !others.isEmpty());
+        return new Outcome(ranked, !others.isEmpty(), lexicalResponse);
     }
 
     private CompletableFuture<Outcome> rerank(Outcome fused, Understanding understanding) {
         if (config.rerank() == null || fused.ranked().isEmpty()) return CompletableFuture.completedFuture(fused);
         return new Reranking(engine, config, report, deadline, searches, callerContext).run(fused.ranked(), understanding.modelQuery())
-            .thenApply(ranked -> ranked == null ? fused : new Outcome(ranked, fused.highestLexical(), true));
+            .thenApply(ranked -> ranked == null ? fused : new Outcome(ranked, true, fused.lexical()));
     }
 }

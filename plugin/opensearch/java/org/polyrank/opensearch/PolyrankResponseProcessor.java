@@ -1,17 +1,13 @@
 package org.polyrank.opensearch;
 
-import java.util.ArrayList;
 import java.util.List;
 import org.opensearch.action.search.SearchRequest;
 import org.opensearch.action.search.SearchResponse;
 import org.opensearch.action.search.SearchResponseSections;
-import org.opensearch.search.SearchExtBuilder;
 import org.opensearch.search.aggregations.InternalAggregations;
-import org.opensearch.search.internal.InternalSearchResponse;
 import org.opensearch.search.pipeline.AbstractProcessor;
 import org.opensearch.search.pipeline.PipelineProcessingContext;
 import org.opensearch.search.pipeline.SearchResponseProcessor;
-import org.opensearch.search.profile.SearchProfileShardResults;
 
 /** Writes what `hybrid_rerank` noted into the response, as `ext.polyrank`. Changes no hit. */
 final class PolyrankResponseProcessor extends AbstractProcessor implements SearchResponseProcessor {
@@ -36,36 +32,7 @@ final class PolyrankResponseProcessor extends AbstractProcessor implements Searc
         if (!(context.getAttribute(Report.ATTRIBUTE) instanceof Report report)) return response;
         int from = request.source() == null ? 0 : Math.max(0, request.source().from());
         PolyrankExt section = new PolyrankExt(report.toMap(response.getHits().getHits(), from));
-        return withExt(response, section);
-    }
-
-    private static SearchResponse withExt(SearchResponse response, SearchExtBuilder section) {
         SearchResponseSections sections = response.getInternalResponse();
-        List<SearchExtBuilder> exts = new ArrayList<>(sections.getSearchExtBuilders());
-        exts.add(section);
-        boolean profiled = sections.profile() != null && !sections.profile().isEmpty();
-        InternalSearchResponse extended = new InternalSearchResponse(
-            sections.hits(),
-            (InternalAggregations) sections.aggregations(),
-            sections.suggest(),
-            profiled ? new SearchProfileShardResults(sections.profile()) : null,
-            sections.timedOut(),
-            sections.terminatedEarly(),
-            sections.getNumReducePhases(),
-            exts,
-            sections.getProcessorResult()
-        );
-        return new SearchResponse(
-            extended,
-            response.getScrollId(),
-            response.getTotalShards(),
-            response.getSuccessfulShards(),
-            response.getSkippedShards(),
-            response.getTook().millis(),
-            response.getPhaseTook(),
-            response.getShardFailures(),
-            response.getClusters(),
-            response.pointInTimeId()
-        );
+        return Responses.with(response, sections.hits(), (InternalAggregations) sections.aggregations(), List.of(section));
     }
 }

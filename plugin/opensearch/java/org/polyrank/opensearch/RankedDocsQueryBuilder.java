@@ -26,7 +26,7 @@ import org.opensearch.index.query.QueryRewriteContext;
 import org.opensearch.index.query.QueryShardContext;
 
 /**
- * `{"ranked_docs": {"docs": [{"_index": "i", "_id": "1", "score": 3.0}], "query": {...}}}`: the listed documents with the scores given,
+ * `{"ranked_docs": {"docs": [{"_index": "i", "_id": "1", "score": 3.0}], "query": {...}, "only": false}}`: the listed documents with the scores given,
  * or what the query finds with its own scores; the higher score wins. With listed scores above the query's highest, the listed documents
  * come first in their order and the query's other hits follow, and paging, aggregations and highlighting see one ordinary query.
  */
@@ -49,23 +49,30 @@ public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDoc
 
     private final List<Doc> docs;
     private final QueryBuilder query;
+    private final boolean only;
 
-    /** `query` may be null: then the listed documents alone match. */
-    RankedDocsQueryBuilder(List<Doc> docs, QueryBuilder query) {
+    /**
+     * @param query may be null: then the listed documents alone match
+     * @param only the listed documents alone match, and the query is there for the names and inner hits in it
+     */
+    RankedDocsQueryBuilder(List<Doc> docs, QueryBuilder query, boolean only) {
         this.docs = List.copyOf(docs);
         this.query = query;
+        this.only = only;
     }
 
     RankedDocsQueryBuilder(StreamInput in) throws IOException {
         super(in);
         docs = in.readList(Doc::new);
         query = in.readOptionalNamedWriteable(QueryBuilder.class);
+        only = in.readBoolean();
     }
 
     @Override
     protected void doWriteTo(StreamOutput out) throws IOException {
         out.writeList(docs);
         out.writeOptionalNamedWriteable(query);
+        out.writeBoolean(only);
     }
 
     @Override
@@ -79,6 +86,7 @@ public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDoc
             builder.field("query");
             query.toXContent(builder, params);
         }
+        if (only) builder.field("only", true);
         printBoostAndQueryName(builder);
         builder.endObject();
     }
@@ -86,6 +94,7 @@ public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDoc
     static RankedDocsQueryBuilder fromXContent(XContentParser parser) throws IOException {
         List<Doc> docs = new ArrayList<>();
         QueryBuilder query = null;
+        boolean only = false;
         float boost = DEFAULT_BOOST;
         String name = null;
         while (parser.nextToken() != XContentParser.Token.END_OBJECT) {
@@ -96,12 +105,13 @@ public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDoc
                     for (Object item : parser.list()) docs.add(doc(parser, item));
                 }
                 case "query" -> query = parseInnerQueryBuilder(parser);
+                case "only" -> only = parser.booleanValue();
                 case "boost" -> boost = parser.floatValue();
                 case "_name" -> name = parser.text();
                 default -> throw new ParsingException(parser.getTokenLocation(), "[" + NAME + "] does not know [" + key + "]");
             }
         }
-        return new RankedDocsQueryBuilder(docs, query).boost(boost).queryName(name);
+        return new RankedDocsQueryBuilder(docs, query, only).boost(boost).queryName(name);
     }
 
     private static Doc doc(XContentParser parser, Object item) {
@@ -123,7 +133,7 @@ public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDoc
     protected QueryBuilder doRewrite(QueryRewriteContext context) throws IOException {
         if (query == null) return this;
         QueryBuilder rewritten = query.rewrite(context);
-        return rewritten == query ? this : new RankedDocsQueryBuilder(docs, rewritten);
+        return rewritten == query ? this : new RankedDocsQueryBuilder(docs, rewritten, only);
     }
 
     @Override
@@ -132,7 +142,9 @@ public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDoc
         String index = context.index().getName();
         for (Doc doc : docs) if (doc.index().equals(index)) scores.put(Uid.encodeId(doc.id()), doc.score());
         Query ranked = scores.isEmpty() ? new MatchNoDocsQuery("no ranked documents in " + index) : new RankedDocsQuery(scores);
-        return query == null ? ranked : new DisjunctionMaxQuery(List.of(ranked, query.toQuery(context)), 0f);
+        if (query == null) return ranked;
+        Query others = query.toQuery(context); // also registers its names
+        return only ? ranked : new DisjunctionMaxQuery(List.of(ranked, others), 0f);
     }
 
     @Override
@@ -148,12 +160,12 @@ public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDoc
 
     @Override
     protected boolean doEquals(RankedDocsQueryBuilder other) {
-        return docs.equals(other.docs) && Objects.equals(query, other.query);
+        return docs.equals(other.docs) && Objects.equals(query, other.query) && only == other.only;
     }
 
     @Override
     protected int doHashCode() {
-        return Objects.hash(docs, query);
+        return Objects.hash(docs, query, only);
     }
 
     @Override

@@ -8,8 +8,9 @@ import org.opensearch.search.builder.SearchSourceBuilder;
 final class Rewrite {
     private Rewrite() {}
 
-    static void apply(SearchSourceBuilder source, List<RankedDoc> ranked, float highestLexical) {
-        source.query(new RankedDocsQueryBuilder(withScores(ranked, highestLexical), source.query()));
+    /** `windowOnly`: nothing behind the window is wanted. */
+    static void apply(SearchSourceBuilder source, List<RankedDoc> ranked, float highestLexical, boolean windowOnly) {
+        source.query(new RankedDocsQueryBuilder(withScores(ranked, highestLexical), source.query(), windowOnly));
         if (source.rescores() != null) source.clearRescorers(); // done in the lexical search; here they would undo the ranking
         source.indexBoosts().clear(); // likewise
     }

@@ -3,6 +3,7 @@ package org.polyrank.opensearch;
 import java.util.List;
 import org.opensearch.action.ActionRequest;
 import org.opensearch.action.search.SearchAction;
+import org.opensearch.action.search.SearchResponse;
 import org.opensearch.action.support.ActionFilter;
 import org.opensearch.action.support.ActionFilterChain;
 import org.opensearch.common.util.concurrent.ThreadContext;
@@ -10,18 +11,21 @@ import org.opensearch.core.action.ActionListener;
 import org.opensearch.core.action.ActionResponse;
 import org.opensearch.tasks.Task;
 
-/** Notes the task of each search in the thread context: a search pipeline's processor is not told which task it works for. */
+/**
+ * Keeps a {@link SearchNote} in the thread context of each search: a search pipeline's processor is not told which task it works for,
+ * and what it does to the request may have to be made good in the response, whether or not a response processor is in the pipeline.
+ */
 final class SearchTaskFilter implements ActionFilter {
-    private static final String SEARCH_TASK = "polyrank.search_task";
+    private static final String NOTE = "polyrank.search_note";
     private final ThreadContext threadContext;
 
     SearchTaskFilter(ThreadContext threadContext) {
         this.threadContext = threadContext;
     }
 
-    /** The task of the search that this thread works for, or null outside a search. */
-    static Task currentTask(ThreadContext threadContext) {
-        return threadContext.getTransient(SEARCH_TASK);
+    /** The note of the search that this thread works for. */
+    static SearchNote currentNote(ThreadContext threadContext) {
+        return threadContext.getTransient(NOTE);
     }
 
     @Override
@@ -41,10 +45,16 @@ final class SearchTaskFilter implements ActionFilter {
             chain.proceed(task, action, request, listener);
             return;
         }
+        SearchNote note = new SearchNote(task);
         // A sub-search runs in its parent's context, where the key is already taken: clear it first.
-        try (ThreadContext.StoredContext ignored = threadContext.newStoredContext(true, List.of(SEARCH_TASK))) {
-            threadContext.putTransient(SEARCH_TASK, task);
-            chain.proceed(task, action, request, listener);
+        try (ThreadContext.StoredContext ignored = threadContext.newStoredContext(true, List.of(NOTE))) {
+            threadContext.putTransient(NOTE, note);
+            chain.proceed(task, action, request, ActionListener.wrap(response -> listener.onResponse(finished(note, response)), listener::onFailure));
         }
+    }
+
+    @SuppressWarnings("unchecked") // the response of a search is a SearchResponse
+    private static <Response extends ActionResponse> Response finished(SearchNote note, Response response) {
+        return response instanceof SearchResponse search ? (Response) note.finish(search) : response;
     }
 }

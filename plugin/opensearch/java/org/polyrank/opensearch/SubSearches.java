@@ -23,6 +23,7 @@ import org.opensearch.search.SearchHit;
 import org.opensearch.search.builder.PointInTimeBuilder;
 import org.opensearch.search.builder.SearchSourceBuilder;
 import org.opensearch.search.fetch.subphase.FetchSourceContext;
+import org.opensearch.search.internal.SearchContext;
 import org.opensearch.search.pipeline.SearchPipelineService;
 import org.opensearch.tasks.Task;
 
@@ -46,6 +47,8 @@ final class SubSearches {
     SearchSourceBuilder lexical(int size) {
         SearchSourceBuilder caller = original.source();
         SearchSourceBuilder source = idsAndScores(caller.query(), size);
+        Integer counted = caller.trackTotalHitsUpTo();
+        source.trackTotalHitsUpTo(counted == null ? SearchContext.DEFAULT_TRACK_TOTAL_HITS_UP_TO : counted); // see ShortPage
         if (caller.postFilter() != null) source.postFilter(caller.postFilter());
         if (caller.rescores() != null) caller.rescores().forEach(source::addRescorer);
         if (caller.terminateAfter() > 0) source.terminateAfter(caller.terminateAfter());
@@ -92,7 +95,7 @@ final class SubSearches {
     SearchSourceBuilder fields(List<DocKey> docs, List<String> sourcePaths) {
         List<RankedDocsQueryBuilder.Doc> ranked = new ArrayList<>(docs.size());
         for (int i = 0; i < docs.size(); i++) ranked.add(new RankedDocsQueryBuilder.Doc(docs.get(i).index(), docs.get(i).id(), docs.size() - i));
-        return idsAndScores(new RankedDocsQueryBuilder(ranked, null), docs.size()).fetchSource(
+        return idsAndScores(new RankedDocsQueryBuilder(ranked, null, true), docs.size()).fetchSource(
             new FetchSourceContext(true, sourcePaths.toArray(String[]::new), null)
         );
     }

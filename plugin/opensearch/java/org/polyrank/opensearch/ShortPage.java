@@ -1,0 +1,87 @@
+package org.polyrank.opensearch;
+
+import java.util.List;
+import org.apache.lucene.search.TotalHits;
+import org.opensearch.action.search.SearchRequest;
+import org.opensearch.action.search.SearchResponse;
+import org.opensearch.action.search.SearchResponseSections;
+import org.opensearch.index.query.QueryBuilder;
+import org.opensearch.search.SearchHits;
+import org.opensearch.search.SearchService;
+import org.opensearch.search.aggregations.AggregationBuilders;
+import org.opensearch.search.aggregations.bucket.filter.Filter;
+import org.opensearch.search.builder.SearchSourceBuilder;
+import org.opensearch.search.internal.SearchContext;
+
+/**
+ * The short way to a page that lies within the ranked window: the caller's query, which the lexical search has run already, is not run
+ * again. The last search then matches the window alone, and the total is put together from what is known:
+ * lexical hits + window - window hits that are lexical ones. Everything else of the response is what the long way gives.
+ */
+final class ShortPage {
+    private static final String LEXICAL_COUNT = "polyrank_lexical";
+
+    private ShortPage() {}
+
+    /** Whether nothing in the request needs to see more than the window. */
+    static boolean suffices(SearchRequest request, HybridSearch.Outcome outcome) {
+        SearchSourceBuilder source = request.source();
+        int from = Math.max(0, source.from());
+        int size = source.size() < 0 ? SearchService.DEFAULT_SIZE : source.size();
+        return from + size <= outcome.ranked().size()
+            && outcome.lexicalWhole()
+            && request.scroll() == null
+            && source.aggregations() == null
+            && source.highlighter() == null // reads the words to mark from the query
+            && source.collapse() == null // a group may need documents behind the window
+            && source.suggest() == null
+            && source.terminateAfter() == 0
+            && !source.profile()
+            && !Boolean.TRUE.equals(source.explain());
+    }
+
+    /** Rewrites the request and notes how its response is to be completed. */
+    static void apply(SearchRequest request, HybridSearch.Outcome outcome, SearchNote note) {
+        SearchSourceBuilder source = request.source();
+        QueryBuilder lexical = source.query();
+        int upTo = source.trackTotalHitsUpTo() == null ? SearchContext.DEFAULT_TRACK_TOTAL_HITS_UP_TO : source.trackTotalHitsUpTo();
+        Rewrite.apply(source, outcome.ranked(), outcome.highestLexical(), true);
+        if (upTo == SearchContext.TRACK_TOTAL_HITS_DISABLED) return;
+        source.trackTotalHits(false);
+        TotalHits lexicalTotal = outcome.lexicalTotal();
+        if (lexicalTotal.relation() == TotalHits.Relation.GREATER_THAN_OR_EQUAL_TO) {
+            note.onResponse(response -> completed(response, lexicalTotal));
+        } else if (outcome.lexicalHits() == lexicalTotal.value()) { // every lexical hit is at hand
+            long both = outcome.ranked().stream().filter(doc -> doc.candidate().ranks().containsKey(RetrieverConfig.Lexical.NAME)).count();
+            TotalHits total = total(lexicalTotal.value() + outcome.ranked().size() - both, upTo);
+            note.onResponse(response -> completed(response, total));
+        } else {
+            source.aggregation(AggregationBuilders.filter(LEXICAL_COUNT, lexical));
+            note.onResponse(response -> {
+                if (response.getAggregations() == null) return response;
+                Filter both = response.getAggregations().get(LEXICAL_COUNT);
+                return completed(response, total(lexicalTotal.value() + outcome.ranked().size() - both.getDocCount(), upTo));
+            });
+        }
+    }
+
+    private static TotalHits total(long exact, int upTo) {
+        return exact > upTo
+            ? new TotalHits(upTo, TotalHits.Relation.GREATER_THAN_OR_EQUAL_TO)
+            : new TotalHits(exact, TotalHits.Relation.EQUAL_TO);
+    }
+
+    private static SearchResponse completed(SearchResponse response, TotalHits total) {
+        SearchResponseSections sections = response.getInternalResponse();
+        SearchHits found = sections.hits();
+        SearchHits hits = new SearchHits(
+            found.getHits(),
+            total,
+            found.getMaxScore(),
+            found.getSortFields(),
+            found.getCollapseField(),
+            found.getCollapseValues()
+        );
+        return Responses.with(response, hits, null, List.of());
+    }
+}

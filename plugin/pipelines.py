@@ -150,7 +150,7 @@ def install_pipeline(client: OpenSearch, name: str, config: PipelineConfig) -> N
 def find_pipeline(client: OpenSearch, name: str) -> dict[str, Any] | None:
     """Return the body of a search pipeline, or None when there is none of that name."""
     with cluster_errors(f"read the search pipeline {name}"):
-        found = client.search_pipeline.get().get(name)
+        found = client.search_pipeline.get(id=name, params={"ignore": 404}).get(name)
     return None if found is None else dict(found)
 
 

@@ -30,11 +30,15 @@ WARM_UP = "wireless headphones"
 
 @dataclass(frozen=True, slots=True)
 class ModelPaths:
-    """Which bundles and resources to serve; None takes the shipped bundle, or `polyrank_home()/resources`."""
+    """Which bundles and resources to serve; None takes the shipped bundle, or `polyrank_home()/resources`.
+
+    `dictionaries` names a folder of dictd files; None takes those that are installed.
+    """
 
     embedder: Path | None = None
     reranker: Path | None = None
     resources: Path | None = None
+    dictionaries: Path | None = None
 
 
 class Models:
@@ -50,7 +54,7 @@ class Models:
         """
         self.embedder: SentenceEmbedder = load_embedder(paths.embedder, SessionOptions(threads=1))
         self.reranker: CrossEncoder | None = _reranker(paths.reranker, SessionOptions(threads=threads))
-        self._resources = paths.resources
+        self._resources, self._dictionaries = paths.resources, paths.dictionaries
         self._understander: Understander | None = None
         self._translators: Translators | None = None
 
@@ -67,10 +71,15 @@ class Models:
         """
         started = time.perf_counter()
         resources = load_resources(self._resources)
-        translators = load_translators(resources)
+        if self._dictionaries is None:
+            translators = load_translators(resources)
+        else:
+            nothing = self._dictionaries / "apertium"
+            translators = load_translators(resources, dictionaries=self._dictionaries, apertium=nothing)
         log.info("%s", translators.describe())
-        understander = Understander(self.embedder, load_detector(LANGUAGES), translators, resources.vocabulary)
-        understander.understand(Question(WARM_UP, LANGUAGES))
+        detector = load_detector(LANGUAGES, knowledge=translators.knowledge)
+        understander = Understander(self.embedder, detector, translators, resources.vocabulary)
+        understander.understand(Question(WARM_UP, locale="en"))  # nothing to translate: compiles no dictionary
         if self.reranker is not None:
             self.reranker.score([Pair(WARM_UP, WARM_UP + " bluetooth" * length) for length in (1, 8, 24)])
         self._translators = translators
@@ -84,9 +93,8 @@ class Models:
             PolyrankError: a dictionary cannot be read.
         """
         if self._translators is not None:
-            for read in self.embedder.languages:
-                for language in LANGUAGES:
-                    self._translators.prepare((language, read))
+            for language in LANGUAGES:
+                self._translators.prepare((language, *self.embedder.languages))
 
     def embed(self, texts: Sequence[str], kind: str) -> list[list[float]]:
         """Embed texts for JSON: lists of `dimension` numbers."""

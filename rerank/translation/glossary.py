@@ -61,11 +61,11 @@ def read_glossary(path: Path) -> Glossary:
         if len(cells) != len(languages):
             raise ResourceError(f"glossary {path}, line {number}: {len(cells)} cells, the header has {len(languages)}")
         _add_row(table, languages, cells)
-    words = {
-        source: frozenset(word for phrase in entries for word in phrase.split())
-        for (source, _), entries in table.items()
-    }
-    return Glossary(path.name, hashlib.sha256(content).hexdigest()[:12], languages, table, words)
+    words: dict[str, set[str]] = {language: set() for language in languages}
+    for (source, _), entries in table.items():
+        words[source].update(word for phrase in entries for word in phrase.split())
+    vocabulary = {language: frozenset(found) for language, found in words.items()}
+    return Glossary(path.name, hashlib.sha256(content).hexdigest()[:12], languages, table, vocabulary)
 
 
 def _add_row(

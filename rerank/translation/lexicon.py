@@ -27,6 +27,8 @@ FORMAT = "4"
 MAX_TRANSLATIONS = 24
 BACKWARD_WEIGHT = 0.8
 PIVOT_WEIGHT = 0.5
+MAX_THIRDS = 3
+"""The fullest third languages are enough; each more costs seconds to compile."""
 RICH_TERMS = 100_000
 """A pair whose own dictionaries know that many terms needs no third language."""
 CACHED_TERMS = 20_000
@@ -184,11 +186,17 @@ class LexiconStore:
         if not self._pivots:
             return []
         languages = {language for pair in self._by_pair for language in pair} - {source, target}
-        return sorted(
-            third
+        joined = [
+            (min(self._size(source, third), self._size(third, target)), third)
             for third in languages
             if {frozenset((source, third)), frozenset((third, target))} <= self._by_pair.keys()
-        )
+        ]
+        return sorted(third for _, third in sorted(joined, reverse=True)[:MAX_THIRDS])
+
+    def _size(self, left: str, right: str) -> int:
+        """The bytes of the dictionaries of two languages, for want of a count of their words."""
+        found = self._by_pair[frozenset((left, right))]
+        return sum(path.stat().st_size for dictionary in found for path in dictionary.files)
 
     def _path(self, source: str, target: str, thirds: Sequence[str]) -> Path:
         known = self._paths.get((source, target, tuple(thirds)))

@@ -3,7 +3,6 @@
 import hashlib
 import threading
 from collections.abc import Collection, Sequence
-from functools import lru_cache, partial
 from pathlib import Path
 
 from rerank.home import polyrank_home
@@ -11,21 +10,18 @@ from rerank.protocols import Translator
 from rerank.resources import Resources
 from rerank.translation.bidix import APERTIUM_FOLDER, find_bidixes
 from rerank.translation.cedict import find_cedict
-from rerank.translation.cognate import CognateSource
 from rerank.translation.freedict import DICTD_FOLDER, find_freedicts
 from rerank.translation.glossary import Glossary
 from rerank.translation.keep import Keep
 from rerank.translation.lexicon import Dictionary, LexiconStore
 from rerank.translation.phrases import PhraseTranslator
 from rerank.translation.source import GlossarySource, NamedSource
-from rerank.vocabulary import UNSPACED_LANGUAGES, Vocabulary
+from rerank.vocabulary import Vocabulary
 
 GLOSSARY = "glossary"
 DICTIONARY = "dictionary"
-COGNATE = "cognate"
 DICTIONARY_COST = 1.5
 """What a dictionary's translation costs more than a glossary's."""
-COGNATE_COST = 4.0
 
 VERSION = "1"
 
@@ -107,7 +103,6 @@ class Translators:
         if not pairs:
             return Keep()
         cache: dict[tuple[str, str], list[NamedSource]] = {}
-        cognates = lru_cache(maxsize=None)(partial(CognateSource, statistics)) if statistics is not None else None
 
         def sources(source: str, target: str) -> list[NamedSource]:
             known = cache.get((source, target))
@@ -118,8 +113,6 @@ class Translators:
                     known.append(NamedSource(GLOSSARY, phrases, 0.0))
                 if (source, target) in self._store.pairs():
                     known.append(NamedSource(DICTIONARY, self._store.lexicon(source, target), DICTIONARY_COST))
-                if known and cognates is not None and target not in UNSPACED_LANGUAGES:
-                    known.append(NamedSource(COGNATE, cognates(target), COGNATE_COST))
                 cache[source, target] = known
             return known
 

@@ -105,7 +105,7 @@ def evaluate(
 ) -> Evaluation:
     """Rank every judged query with every system and measure the rankings.
 
-    Queries without any judgement are left out: nothing can be said of them.
+    Queries without a relevant document among the judgements are left out: every order of theirs is worth 0.
 
     Args:
         client: as `plugin.client.connect` returns.
@@ -116,14 +116,14 @@ def evaluate(
         advance: called after each answered query, for a progress bar.
 
     Raises:
-        JudgementError: no query has a judgement.
+        JudgementError: no query has a relevant document.
         ClusterError: the cluster refuses a search.
     """
     options = options or EvaluationOptions()
-    judged_ids = {judgement.query_id for judgement in judgements}
-    judged = [query for query in queries if query.query_id in judged_ids]
+    answerable = {judgement.query_id for judgement in judgements if judgement.relevance > 0}
+    judged = [query for query in queries if query.query_id in answerable]
     if not judged:
-        raise JudgementError("none of the queries has a judgement; do queries and qrels belong together?")
+        raise JudgementError("no query has a relevant document; do queries and qrels belong together?")
     kept = {query.query_id for query in judged}
     relevant = [judgement for judgement in judgements if judgement.query_id in kept]
     results: dict[str, SystemResult] = {}

@@ -25,8 +25,8 @@ class Rerank:
     """How the cross-encoder takes part: final = weight * N(cross-encoder) + (1 - weight) * N(fused) over `window`."""
 
     window: int = 50
-    weight: float = 0.5
-    normalization: Normalization = "min_max"
+    weight: float = 0.4
+    normalization: Normalization = "none"
     model_languages: tuple[str, ...] = ("en",)
 
     def body(self, languages: Sequence[str]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import ir_measures
 import numpy as np
 from ir_measures import RR, Judged, R, nDCG
-from scipy.stats import permutation_test, ttest_rel
 
 from rerank.judgements import Judgement
 
@@ -83,6 +82,8 @@ def compare(system: Mapping[str, float], baseline: Mapping[str, float], *, seed:
     Source: Smucker, Allan, Carterette, 2007, A Comparison of Statistical Significance Tests for
     Information Retrieval Evaluation.
     """
+    from scipy.stats import permutation_test, ttest_rel  # takes a second: only who compares waits for it
+
     if system.keys() != baseline.keys():
         raise ValueError("a paired comparison needs the same queries on both sides")
     differences = np.array([system[query] - baseline[query] for query in system])

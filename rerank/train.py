@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -63,14 +64,9 @@ def train(recipe: Recipe, data: Sequence[Path], base: str, out: Path, *, progres
 
 
 def _need_extra() -> None:
-    try:
-        import accelerate  # noqa: F401
-        import datasets  # noqa: F401
-        import sentence_transformers  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError(
-            f"`rerank train` needs {error.name}; install it: pip install 'polyrank[train]'"
-        ) from error
+    for name in ("torch", "sentence_transformers", "datasets", "accelerate"):
+        if find_spec(name) is None:
+            raise MissingExtraError(f"`rerank train` needs {name}; install it: pip install 'polyrank[train]'")
 
 
 def _load(base: str, recipe: Recipe) -> Any:

@@ -64,7 +64,7 @@ class SimilarLengths(DefaultBatchSampler):  # type: ignore[misc]
 
     def __len__(self) -> int:
         """Return the number of batches of an epoch."""
-        return math.ceil(len(self._lengths) / self.batch_size)
+        return math.ceil(len(self._lengths) / int(self.batch_size))
 
 
 def _texts(dataset: Dataset) -> Iterator[tuple[str, str]]:

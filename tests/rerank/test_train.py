@@ -9,7 +9,7 @@ import pytest
 from rerank.template import DocumentTemplate, TemplateField
 from rerank.train import POLYRANK_JSON, train
 from rerank.train_data import TrainingPair, read_pairs, write_pairs
-from rerank.train_recipe import Recipe, TrainingError, read_recipe
+from rerank.train_recipe import Loss, Recipe, TrainingError, read_recipe
 
 PAIRS = [
     TrainingPair("red mouse", {"title": "mouse", "attributes": "colour: red"}, 3),
@@ -138,7 +138,7 @@ def base(tmp_path: Path) -> Path:
 @pytest.mark.train
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("loss", ["binary_cross_entropy", "lambda"])
-def test_a_tiny_model_learns_its_pairs(tmp_path: Path, base: Path, loss: str) -> None:
+def test_a_tiny_model_learns_its_pairs(tmp_path: Path, base: Path, loss: Loss) -> None:
     write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
     recipe = replace(RECIPE, loss=loss, average_last=2)
     once = train(replace(recipe, epochs=1), [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / "one", progress=False)

@@ -1,8 +1,8 @@
 """The ASGI application: endpoints, each parse -> one lane -> answer."""
 
-import asyncio
 import json
 import logging
+import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -62,22 +62,22 @@ class Service:
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        warming = asyncio.create_task(self._warm_up())
+        # A daemon thread: the end of the process must not wait for a dictionary.
+        threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
         yield
-        warming.cancel()
         for lane in (self.query_lane, self.rerank_lane, self.embed_lane):
             lane.close()
 
-    async def _warm_up(self) -> None:
+    def _warm_up(self) -> None:
         try:
-            seconds = await asyncio.to_thread(self.models.warm_up)
+            seconds = self.models.warm_up()
         except PolyrankError as error:
             self.failure = error
             self.on_failure()
             return
         log.info("ready after %.1f s", seconds)
         try:
-            await asyncio.to_thread(self.models.compile_dictionaries)
+            self.models.compile_dictionaries()
         except PolyrankError as error:
             log.warning("a dictionary is left out: %s", error)
 

@@ -10,6 +10,9 @@ from rerank.protocols import UNDETERMINED, Detection, Detector
 SAMPLE_CHARS = 400
 """A detector reads this much: languages show early, and long descriptions cost time."""
 
+SCRIPT_SHARE = 0.3
+"""A script that has this share of a title's letters decides; a lone µ, Ω or Cyrillic look-alike does not."""
+
 SCRIPT_FAMILIES = (
     {"ja", "zh", "ko", "yue"},
     {"ru", "uk", "bg", "sr", "mk", "be", "kk", "mn"},
@@ -51,7 +54,7 @@ def assign_languages(
         result[place] = replace(result[place], language=detection.language)
     by_script = scripts.detect([result[place].title or samples[place] for place in declared])
     for place, detection in zip(declared, by_script, strict=True):
-        if detection.language != UNDETERMINED and not _same_script(result[place].language, detection.language):
+        if detection.confidence >= SCRIPT_SHARE and not _same_script(result[place].language, detection.language):
             problems = (*result[place].problems, "declared language")
             result[place] = replace(result[place], language=detection.language, problems=problems)
     return result

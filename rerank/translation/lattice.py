@@ -15,6 +15,9 @@ MAX_PHRASE_CHARACTERS = 12
 MIN_PART = 3
 """The shortest part of a compound word."""
 
+MAX_COMPOUND = 40
+"""Longer runs of letters are no words; the pieces of a word grow with the square of its length."""
+
 COMPOUNDING = frozenset({"da", "de", "fi", "nl", "no", "sv"})
 LINKS = ("", "s", "es", "n", "en", "er", "e")
 """Letters that join the parts of a compound and belong to neither."""
@@ -64,15 +67,22 @@ def build_lattice(
     atoms = split_atoms(text)
     wishes = [*_phrases(atoms), *(_parts(atoms) if language in COMPOUNDING else ())]
     options: dict[int, list[Option]] = {}
+    settled: set[int] = set()
     for named in sources:
         for inflected in (False, True):
-            chosen = [(number, wish) for number, wish in enumerate(wishes) if wish.inflected is inflected]
+            chosen = [
+                (number, wish)
+                for number, wish in enumerate(wishes)
+                if wish.inflected is inflected and number not in settled
+            ]
             known = named.source.lookup({phrase for _, wish in chosen for phrase in wish.phrases}, inflected=inflected)
             for number, wish in chosen:
                 phrase = next((phrase for phrase in wish.phrases if phrase in known), None)
                 if phrase is not None:
                     found = [Option(word, named.name, weight, named.cost) for word, weight in known[phrase]]
                     options.setdefault(number, []).extend(found)
+                    if named.exclusive:
+                        settled.add(number)
     spans = [
         Span(wish.start, wish.end, wish.inside, tuple(options[number]))
         for number, wish in enumerate(wishes)
@@ -121,7 +131,12 @@ def _parts(atoms: Sequence[Atom]) -> list[_Wish]:
     for atom in atoms:
         word = atom.folded
         # Folding ß to ss moves the characters; such a word is not cut.
-        if atom.unspaced or len(word) < 2 * MIN_PART or len(word) != atom.end - atom.start or not word.isalpha():
+        if (
+            atom.unspaced
+            or not 2 * MIN_PART <= len(word) <= MAX_COMPOUND
+            or len(word) != atom.end - atom.start
+            or not word.isalpha()
+        ):
             continue
         for start in range(len(word) - MIN_PART + 1):
             for end in range(start + MIN_PART, len(word) + 1):

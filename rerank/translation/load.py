@@ -9,7 +9,7 @@ from rerank.home import polyrank_home
 from rerank.protocols import Translator
 from rerank.resources import Resources
 from rerank.translation.bidix import APERTIUM_FOLDER, find_bidixes
-from rerank.translation.cedict import find_cedict
+from rerank.translation.cedict import find_cedict, packaged_cedict
 from rerank.translation.freedict import DICTD_FOLDER, find_freedicts
 from rerank.translation.glossary import Glossary
 from rerank.translation.keep import Keep
@@ -110,7 +110,7 @@ class Translators:
                 known = []
                 phrases = GlossarySource(glossaries, source, target)
                 if phrases:
-                    known.append(NamedSource(GLOSSARY, phrases, 0.0))
+                    known.append(NamedSource(GLOSSARY, phrases, 0.0, exclusive=True))
                 if (source, target) in self._store.pairs():
                     known.append(NamedSource(DICTIONARY, self._store.lexicon(source, target), DICTIONARY_COST))
                 cache[source, target] = known
@@ -122,18 +122,18 @@ class Translators:
 
 
 def load_translators(
-    resources: Resources,
-    *,
-    dictionaries: Path = DICTD_FOLDER,
-    apertium: Path = APERTIUM_FOLDER,
-    compiled: Path | None = None,
+    resources: Resources, *, dictionaries: Path | None = None, compiled: Path | None = None
 ) -> Translators:
     """Find what can translate: the glossaries of `resources` and what is installed.
 
-    Installed are FreeDict dictionaries in one folder, Apertium's word lists in another (with lttoolbox) and
-    CC-CEDICT. They are compiled when first used or by `Translators.prepare`, into `compiled` (None:
-    `polyrank_home()/dictionaries`).
+    Dictionaries are FreeDict's, Apertium's word lists (where lttoolbox's `lt-print` is) and CC-CEDICT, wherever the
+    machine has them, or in the folder `dictionaries` alone. They are compiled when first used or by
+    `Translators.prepare`, into `compiled` (None: `polyrank_home()/dictionaries`).
     """
     folder = compiled if compiled is not None else polyrank_home() / "dictionaries"
-    found: list[Dictionary] = [*find_freedicts(dictionaries), *find_bidixes(apertium), *find_cedict(dictionaries)]
+    found: list[Dictionary]
+    if dictionaries is None:
+        found = [*find_freedicts(DICTD_FOLDER), *find_bidixes(APERTIUM_FOLDER), *packaged_cedict()]
+    else:
+        found = [*find_freedicts(dictionaries), *find_bidixes(dictionaries), *find_cedict(dictionaries)]
     return Translators(resources, LexiconStore(folder, found))

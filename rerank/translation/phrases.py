@@ -11,15 +11,12 @@ from rerank.translation.source import NamedSource
 from rerank.translation.words import normalize
 from rerank.vocabulary import UNSPACED_LANGUAGES, Vocabulary
 
-MAX_LINE = 400
-"""Characters decoded together; a longer text is cut at its sentences first."""
-
 
 @dataclass(frozen=True, slots=True)
 class PhraseTranslator:
     """Covers a text with the phrases its sources know, the cheapest way by the catalogue's statistics.
 
-    `sources` gives the sources of a pair, in no order: their costs decide.
+    `sources` gives the sources of a pair, exclusive ones first.
     """
 
     name: str

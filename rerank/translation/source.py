@@ -24,11 +24,15 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NamedSource:
-    """A source, the name under which it appears as engine, and the cost of preferring it (see `decode`)."""
+    """A source, the name under which it appears as engine, and the cost of preferring it (see `decode`).
+
+    What an exclusive source knows of a phrase, the sources after it are not asked.
+    """
 
     name: str
     source: Source
     cost: float
+    exclusive: bool = False
 
 
 class GlossarySource:

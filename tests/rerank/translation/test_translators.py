@@ -1,0 +1,109 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rerank.protocols import Translator
+from rerank.resources import Resources, write_glossary
+from rerank.translation.keep import Keep
+from rerank.translation.load import Translators, load_translators
+from tests.contracts import TranslatorContract
+from tests.rerank.translation.small_dictionary import write_freedict, write_small_dictionaries
+
+
+class TestKeep(TranslatorContract):
+    def translator(self) -> Translator:
+        return Keep()
+
+
+class TestInstalled(TranslatorContract):
+    @pytest.fixture(autouse=True)
+    def _translators(self, translators: Translators) -> None:
+        self._found = translators
+
+    def translator(self) -> Translator:
+        return self._found.translator("shop")
+
+
+def english(translators: Translators, text: str, source: str = "de", vocabulary: str | None = "shop") -> str:
+    return translators.translator(vocabulary).translate([text], source, "en")[0].text
+
+
+def test_the_catalogue_chooses_among_translations(translators: Translators) -> None:
+    assert english(translators, "kabellose Kopfhörer") == "wireless headphone"
+    assert english(translators, "kabellos", vocabulary=None) in {"cordless", "wireless"}
+
+
+def test_a_compound_is_cut_where_the_dictionary_knows_its_parts(translators: Translators) -> None:
+    assert english(translators, "Laptoptasche") == "laptop bag"
+    assert english(translators, "Arbeitstisch") == "work desk"
+
+
+def test_a_dictionary_is_read_in_both_directions(translators: Translators) -> None:
+    assert english(translators, "Tischlampe") == "desk lamp"
+    assert translators.translator().translate(["keyboard"], "en", "de")[0].text == "tastatur"
+
+
+def test_japanese_is_cut_by_the_dictionary(translators: Translators) -> None:
+    assert english(translators, "ノートパソコンケース", "ja") == "laptop case"
+
+
+def test_prepositions_are_left_out(translators: Translators) -> None:
+    assert english(translators, "Tasche für Laptop") == "bag laptop"
+
+
+def test_confidence_is_the_share_that_was_understood(translators: Translators) -> None:
+    whole, half, none = translators.translator().translate(["maus", "maus wxyz", "wxyz"], "de", "en")
+    assert (whole.engine, whole.confidence) == ("dictionary", 1.0)
+    assert half.confidence == 0.5
+    assert (none.text, none.engine, none.confidence) == ("wxyz", "keep", 0.0)
+
+
+def test_a_glossary_goes_first_and_is_seen_at_once(
+    translators: Translators, resources: Resources, tmp_path: Path
+) -> None:
+    before = translators.translator("shop")
+    source = tmp_path / "mine.tsv"
+    source.write_text("en\tde\nover-ear headset\tKopfhörer\n")
+    write_glossary(resources.folder, "mine", source)
+    found = translators.translator("shop").translate(["Kopfhörer kabellos"], "de", "en")[0]
+    assert (found.text, found.engine) == ("over-ear headset wireless", "glossary+dictionary")
+    assert translators.translator("shop").version != before.version
+
+
+def test_a_glossary_phrase_is_found_in_its_inflected_form(
+    translators: Translators, resources: Resources, tmp_path: Path
+) -> None:
+    source = tmp_path / "mine.tsv"
+    source.write_text("en\tfr\nheadphones\tcasque sans fil\n")
+    write_glossary(resources.folder, "mine", source)
+    assert english(translators, "casques sans fil", "fr") == "headphones"
+
+
+def test_a_third_language_helps_a_thin_pair(tmp_path: Path) -> None:
+    folder = write_small_dictionaries(tmp_path / "dictd")
+    write_freedict(folder, "swe-deu", {"tangentbord <n>": "\nTastatur\n"})
+    write_freedict(folder, "swe-eng", {"mus <n>": "\nmouse\n"})
+    translators = load_translators(Resources(tmp_path / "none"), dictionaries=folder, compiled=tmp_path / "compiled")
+    assert english(translators, "tangentbord", "sv") == "keyboard"
+
+
+def test_nothing_installed_keeps_everything_and_says_so(tmp_path: Path) -> None:
+    translators = load_translators(Resources(tmp_path), dictionaries=tmp_path, compiled=tmp_path)
+    assert not translators.available
+    assert isinstance(translators.translator(), Keep)
+    assert translators.describe().startswith("No translator is installed")
+
+
+WORDS = st.sampled_from(["maus", "tasche", "kabellos", "für"])
+KEPT = st.sampled_from(["65W", "CF-20/A", "TN-2110", "1.5", "3x", "USB3", "90°", "256GB", "106R01474", "C13T07124012"])
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.one_of(WORDS, KEPT), min_size=1, max_size=6))
+def test_numbers_models_and_measures_are_never_changed(translators: Translators, words: list[str]) -> None:
+    found = english(translators, " ".join(words))
+    for word in words:
+        if any(letter.isdigit() for letter in word):
+            assert found.count(word) >= words.count(word)

@@ -13,13 +13,13 @@ from rerank.protocols import UNDETERMINED, Detection
 from rerank.translation.words import fold, function_words, is_protected, normalize
 from rerank.vocabulary import Vocabulary, catalogue_terms, split_words
 
-DEFAULT_THRESHOLD = 0.4
+DEFAULT_THRESHOLD = 0.3
 
 NGRAM_WEIGHT = 0.5
 """Times the log probability of the character model, which is too sure of itself on two words."""
-ALL_KNOWN = math.log(0.97 / 0.05)
-"""Log odds for a catalogue's language when it prints every word of a query: measured on English queries (.97) and
-on translated ones (.05)."""
+ALL_KNOWN = 5.0
+"""Log odds for a catalogue's language when it prints every word of a query. Measured: .97 of English queries, .05 of
+translated ones, which gives 3.0; a query of the catalogue's own words finds products as it is, so more is safe."""
 SOME_UNKNOWN = math.log(0.03 / 0.95)
 SHORT_WORDS = 8
 """Longer texts hold words of their own in any language: the characters tell enough."""

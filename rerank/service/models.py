@@ -1,6 +1,7 @@
 """The models behind the service: loaded bundles, understood queries, and whether they are warm."""
 
 import logging
+import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from rerank.language import load_detector
 from rerank.manifest import Manifest
 from rerank.protocols import Pair, Scores
 from rerank.resources import load_resources
+from rerank.service.dictionaries import start_compiling
 from rerank.session import SessionOptions
-from rerank.translation.load import Translators, load_translators
+from rerank.translation.load import load_translators
 from rerank.understand import Question, Understander
 
 log = logging.getLogger("rerank.service")
@@ -56,7 +58,6 @@ class Models:
         self.reranker: CrossEncoder | None = _reranker(paths.reranker, SessionOptions(threads=threads))
         self._resources, self._dictionaries = paths.resources, paths.dictionaries
         self._understander: Understander | None = None
-        self._translators: Translators | None = None
 
     @property
     def understander(self) -> Understander | None:
@@ -71,30 +72,19 @@ class Models:
         """
         started = time.perf_counter()
         resources = load_resources(self._resources)
-        if self._dictionaries is None:
-            translators = load_translators(resources)
-        else:
-            nothing = self._dictionaries / "apertium"
-            translators = load_translators(resources, dictionaries=self._dictionaries, apertium=nothing)
+        translators = load_translators(resources, dictionaries=self._dictionaries)
         log.info("%s", translators.describe())
         detector = load_detector(LANGUAGES, knowledge=translators.knowledge)
         understander = Understander(self.embedder, detector, translators, resources.vocabulary)
         understander.understand(Question(WARM_UP, locale="en"))  # nothing to translate: compiles no dictionary
         if self.reranker is not None:
             self.reranker.score([Pair(WARM_UP, WARM_UP + " bluetooth" * length) for length in (1, 8, 24)])
-        self._translators = translators
         self._understander = understander
         return time.perf_counter() - started
 
-    def compile_dictionaries(self) -> None:
-        """Compile the dictionaries that lead to the embedder's languages, so that no query has to; once a machine.
-
-        Raises:
-            PolyrankError: a dictionary cannot be read.
-        """
-        if self._translators is not None:
-            for language in LANGUAGES:
-                self._translators.prepare((language, *self.embedder.languages))
+    def compile_dictionaries(self) -> subprocess.Popen[bytes] | None:
+        """Start compiling the installed dictionaries beside the service; None when it uses a folder of its own."""
+        return None if self._dictionaries is not None else start_compiling(LANGUAGES, self.embedder.languages)
 
     def embed(self, texts: Sequence[str], kind: str) -> list[list[float]]:
         """Embed texts for JSON: lists of `dimension` numbers."""

@@ -276,6 +276,7 @@ def _write(path: Path, source: str, table: dict[str, dict[str, float]]) -> None:
         stems = ((stem(source, term), term) for term in terms)
         connection.executemany("INSERT INTO stems VALUES (?, ?)", stems)
     connection.close()
+    Path(name).chmod(0o644)
     Path(name).replace(path)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import subprocess
 import threading
 import time
 import uuid
@@ -44,6 +45,7 @@ class Service:
         self.failure: PolyrankError | None = None
         self.on_failure: Callable[[], None] = lambda: None
         self._access_log = access_log
+        self._compiling: subprocess.Popen[bytes] | None = None
 
     def app(self) -> Starlette:
         """Return the ASGI application."""
@@ -62,9 +64,11 @@ class Service:
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        # A daemon thread: the end of the process must not wait for a dictionary.
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
         yield
+        if self._compiling is not None:
+            self._compiling.terminate()
+            self._compiling.wait()
         for lane in (self.query_lane, self.rerank_lane, self.embed_lane):
             lane.close()
 
@@ -76,10 +80,7 @@ class Service:
             self.on_failure()
             return
         log.info("ready after %.1f s", seconds)
-        try:
-            self.models.compile_dictionaries()
-        except PolyrankError as error:
-            log.warning("a dictionary is left out: %s", error)
+        self._compiling = self.models.compile_dictionaries()
 
     def _observed(self, endpoint: str, handler: Handler) -> Handler:
         async def observed(request: Request) -> Response:

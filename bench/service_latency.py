@@ -1,0 +1,102 @@
+"""How long the model service takes: a short query to /understand, 50 product texts to /rerank, and its memory.
+
+Starts `rerank serve` with the shipped bundles on a free port:
+
+    python -m bench.service_latency [--threads N] [--rounds 100]
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+import numpy as np
+import psutil
+
+SERVE = [sys.executable, "-c", "from rerank.cli import main; main(prog_name='rerank')", "serve", "--port", "0"]
+QUERIES = ("wireless headphones", "usb c charger", "gaming mouse", "4k monitor", "led desk lamp", "coffee machine")
+TEXT = (
+    "wireless over-ear headphones with noise cancelling thirty hours of music from one charge folding arms hard case "
+    "black white silver bluetooth adapter cable usb charger laptop monitor mouse keyboard printer ink cartridge paper "
+    "camera lens tripod bag speaker battery power bank router switch memory card drive portable light stand"
+)
+WORDS = TEXT.split()
+
+
+def documents(count: int, seed: int) -> list[dict[str, str]]:
+    """Return products whose rendered text has about as many tokens as the template leaves."""
+    generator = np.random.default_rng(seed)
+
+    def words(number: int) -> str:
+        return " ".join(generator.choice(WORDS, number))
+
+    return [{"title": words(14), "brand": "Lumo", "attributes": words(16), "text": words(30)} for _ in range(count)]
+
+
+def times(client: httpx.Client, path: str, bodies: list[object]) -> tuple[np.ndarray, float]:
+    """Return milliseconds of each call, and the mean of the tokens that /rerank says it read."""
+    took, tokens = [], []
+    for body in bodies:
+        started = time.perf_counter()
+        answer = client.post(path, json=body)
+        took.append((time.perf_counter() - started) * 1000)
+        answer.raise_for_status()
+        tokens.append(answer.json().get("meta", {}).get("tokens", 0))
+    return np.array(took), float(np.mean(tokens))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--rounds", type=int, default=100)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        port_file = Path(folder) / "port"
+        process = subprocess.Popen([*SERVE, "--port-file", str(port_file), "--threads", str(options.threads)])
+        try:
+            while not port_file.exists() and process.poll() is None:
+                time.sleep(0.05)
+            with httpx.Client(base_url=f"http://127.0.0.1:{port_file.read_text().strip()}", timeout=60) as client:
+                while client.get("/ready").status_code != 200:
+                    time.sleep(0.1)
+                report(client, process.pid, options.rounds)
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def report(client: httpx.Client, pid: int, rounds: int) -> None:
+    """Print one JSON line."""
+    fresh: list[object] = [{"query": f"{QUERIES[i % 6]} {i}", "languages": ["en"]} for i in range(rounds)]
+    understand, _ = times(client, "/understand", fresh)
+    cached, _ = times(client, "/understand", fresh)
+    bodies: list[object] = [
+        {"query": QUERIES[i % 6], "documents": documents(50, i)} for i in range(max(rounds // 5, 5))
+    ]
+    rerank, tokens = times(client, "/rerank", bodies)
+    process = psutil.Process(pid)
+    before = sum(process.cpu_times()[:2])
+    time.sleep(3)
+    result = {
+        "understand_ms": percentiles(understand),
+        "understand_repeated_ms": percentiles(cached),
+        "rerank_50_ms": percentiles(rerank),
+        "rerank_pairs_per_s": round(50_000 / float(np.median(rerank)), 1),
+        "tokens_per_pair": round(tokens / 50, 1),
+        "rss_mb": round(process.memory_info().rss / 1e6),
+        "idle_cpu_percent": round((sum(process.cpu_times()[:2]) - before) / 3 * 100, 1),
+    }
+    print(json.dumps(result))
+
+
+def percentiles(values: np.ndarray) -> dict[str, float]:
+    """Return p50 and p95."""
+    return {f"p{rank}": round(float(np.percentile(values, rank)), 1) for rank in (50, 95)}
+
+
+if __name__ == "__main__":
+    main()

@@ -7,10 +7,10 @@ installed pipeline with stages left out, sent inline with the request.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from plugin.client import OpenSearch, cluster_errors
-from plugin.pipelines import read_pipeline, variant
+from plugin.pipelines import System, read_pipeline, variant
 from plugin.search import plain_query
 from rerank.judgements import JudgedQuery, Judgement, JudgementError, write_run
 from rerank.metrics import MEASURES, Significance, compare, mean, per_query
@@ -148,10 +148,10 @@ def _system_bodies(client: OpenSearch, index: str, options: EvaluationOptions) -
     """Return system -> what its search body adds to the plain query."""
     installed = read_pipeline(client, options.pipeline or index)
     deadline = {"ext": {"polyrank": {"deadline_ms": options.deadline_ms}}}
-    return {
-        system: {} if system == "bm25" else {"search_pipeline": variant(installed, system), **deadline}
-        for system in options.systems
-    }
+    bodies: dict[str, dict[str, Any]] = {"bm25": {}}
+    for system in (name for name in get_args(System) if name in options.systems):
+        bodies[system] = {"search_pipeline": variant(installed, system), **deadline}
+    return {system: bodies[system] for system in options.systems}
 
 
 def _measured(

@@ -150,7 +150,6 @@ def _print_evaluation(outcome: Evaluation) -> None:
         if result.degraded:
             reasons = sorted(set(result.degraded.values()))
             console.print(f"[red]{system}: {len(result.degraded)} answers degraded[/red]: {escape('; '.join(reasons))}")
-    for row in outcome.hurt()[:10]:
-        console.print(
-            f"hurt by reranking: {escape(row['query'])} {row['hybrid']:.3f} -> {row['reranked']:.3f}", highlight=False
-        )
+    for loss in outcome.hurt()[:10]:
+        values = f"{loss['hybrid']:.3f} -> {loss['reranked']:.3f}"
+        console.print(f"hurt by reranking: {escape(loss['query'])} {values}", highlight=False)

@@ -9,7 +9,7 @@ import java.util.Map;
 
 /**
  * Fuses rankings into one over a window that is global: it does not depend on the number of shards.
- * The order of the rankings does not change the result; equal scores go to the better best rank, then by index and id.
+ * The order of the rankings does not change the result; equal scores go to the better best rank, then by index, shard and sequence number.
  */
 final class Fusion {
     static final int DEFAULT_RANK_CONSTANT = 60;

@@ -81,8 +81,8 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
             report.unlessDegraded("pipeline", error);
             return request;
         }
-        report.ranked(outcome.ranked());
         if (!outcome.changesOrder()) return request;
+        report.ranked(outcome.ranked(), Rewrite.scores(outcome.ranked().size(), outcome.highestLexical()));
         if (ShortPage.suffices(request, outcome)) ShortPage.apply(request, outcome, note);
         else Rewrite.apply(request.source(), outcome.ranked(), outcome.highestLexical(), false);
         return request;

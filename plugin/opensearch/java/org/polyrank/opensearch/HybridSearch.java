@@ -176,7 +176,7 @@ final class HybridSearch {
         }
         List<Candidate> fused = Fusion.fuse(rankings, config.technique(), config.rankConstant(), config.window());
         List<RankedDoc> ranked = new ArrayList<>(fused.size());
-        for (int i = 0; i < fused.size(); i++) ranked.add(new RankedDoc(fused.get(i), i + 1, Double.NaN, 0, fused.get(i).fusedScore()));
+        for (int i = 0; i < fused.size(); i++) ranked.add(new RankedDoc(fused.get(i), null, i + 1, Double.NaN, 0, fused.get(i).fusedScore()));
         return new Outcome(ranked, !others.isEmpty(), lexicalResponse);
     }
 

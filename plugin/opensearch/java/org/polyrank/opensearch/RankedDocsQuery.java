@@ -2,8 +2,11 @@ package org.polyrank.opensearch;
 
 import java.io.IOException;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
+import org.apache.lucene.document.LongPoint;
 import org.apache.lucene.index.LeafReaderContext;
+import org.apache.lucene.index.NumericDocValues;
 import org.apache.lucene.index.PostingsEnum;
 import org.apache.lucene.index.Terms;
 import org.apache.lucene.index.TermsEnum;
@@ -18,26 +21,33 @@ import org.apache.lucene.search.ScorerSupplier;
 import org.apache.lucene.search.Weight;
 import org.apache.lucene.util.BytesRef;
 import org.opensearch.index.mapper.IdFieldMapper;
+import org.opensearch.index.mapper.SeqNoFieldMapper;
 
-/** Matches the documents whose `_id` term is listed, each with its own score. */
+/** Matches the documents whose `_id` or sequence number is listed, each with its own score. */
 final class RankedDocsQuery extends Query {
-    private final TreeMap<BytesRef, Float> scores; // sorted: one pass forward over the terms dictionary
+    private final TreeMap<BytesRef, Float> byId; // sorted: one pass forward over the terms dictionary
+    private final Map<Long, Float> bySeqNo;
 
-    RankedDocsQuery(Map<BytesRef, Float> scores) {
-        this.scores = new TreeMap<>(scores);
+    RankedDocsQuery(Map<BytesRef, Float> byId, Map<Long, Float> bySeqNo) {
+        this.byId = new TreeMap<>(byId);
+        this.bySeqNo = Map.copyOf(bySeqNo);
     }
 
     @Override
-    public Weight createWeight(IndexSearcher searcher, ScoreMode scoreMode, float boost) {
-        return new RankedWeight(boost);
+    public Weight createWeight(IndexSearcher searcher, ScoreMode scoreMode, float boost) throws IOException {
+        long[] seqNos = bySeqNo.keySet().stream().mapToLong(Long::longValue).toArray();
+        Weight seqNoWeight = LongPoint.newSetQuery(SeqNoFieldMapper.NAME, seqNos).createWeight(searcher, ScoreMode.COMPLETE_NO_SCORES, 1f);
+        return new RankedWeight(boost, seqNoWeight);
     }
 
     private final class RankedWeight extends Weight {
         private final float boost;
+        private final Weight seqNoWeight;
 
-        RankedWeight(float boost) {
+        RankedWeight(float boost, Weight seqNoWeight) {
             super(RankedDocsQuery.this);
             this.boost = boost;
+            this.seqNoWeight = seqNoWeight;
         }
 
         @Override
@@ -71,11 +81,27 @@ final class RankedDocsQuery extends Query {
 
         private TreeMap<Integer, Float> find(LeafReaderContext context) throws IOException {
             TreeMap<Integer, Float> found = new TreeMap<>();
+            if (!byId.isEmpty()) findIds(context, found);
+            if (!bySeqNo.isEmpty()) findSeqNos(context, found);
+            return found;
+        }
+
+        private void findSeqNos(LeafReaderContext context, Map<Integer, Float> found) throws IOException {
+            Scorer scorer = seqNoWeight.scorer(context);
+            NumericDocValues values = context.reader().getNumericDocValues(SeqNoFieldMapper.NAME);
+            if (scorer == null || values == null) return;
+            DocIdSetIterator docs = scorer.iterator();
+            for (int doc = docs.nextDoc(); doc != DocIdSetIterator.NO_MORE_DOCS; doc = docs.nextDoc()) {
+                if (values.advanceExact(doc)) found.put(doc, bySeqNo.get(values.longValue()) * boost);
+            }
+        }
+
+        private void findIds(LeafReaderContext context, Map<Integer, Float> found) throws IOException {
             Terms ids = context.reader().terms(IdFieldMapper.NAME);
-            if (ids == null) return found;
+            if (ids == null) return;
             TermsEnum terms = ids.iterator();
             PostingsEnum postings = null;
-            for (Map.Entry<BytesRef, Float> entry : scores.entrySet()) {
+            for (Map.Entry<BytesRef, Float> entry : byId.entrySet()) {
                 if (!terms.seekExact(entry.getKey())) continue;
                 postings = terms.postings(postings, PostingsEnum.NONE);
                 // more than one when the document was updated and the old one is not merged away yet
@@ -83,7 +109,6 @@ final class RankedDocsQuery extends Query {
                     found.put(doc, entry.getValue() * boost);
                 }
             }
-            return found;
         }
 
         @Override
@@ -100,16 +125,16 @@ final class RankedDocsQuery extends Query {
 
     @Override
     public String toString(String field) {
-        return RankedDocsQueryBuilder.NAME + "(" + scores.size() + ")";
+        return RankedDocsQueryBuilder.NAME + "(" + (byId.size() + bySeqNo.size()) + ")";
     }
 
     @Override
     public boolean equals(Object other) {
-        return sameClassAs(other) && scores.equals(((RankedDocsQuery) other).scores);
+        return sameClassAs(other) && byId.equals(((RankedDocsQuery) other).byId) && bySeqNo.equals(((RankedDocsQuery) other).bySeqNo);
     }
 
     @Override
     public int hashCode() {
-        return 31 * classHash() + scores.hashCode();
+        return Objects.hash(classHash(), byId, bySeqNo);
     }
 }

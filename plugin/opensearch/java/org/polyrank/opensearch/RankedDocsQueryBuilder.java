@@ -33,16 +33,28 @@ import org.opensearch.index.query.QueryShardContext;
 public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDocsQueryBuilder> {
     static final String NAME = "ranked_docs";
 
-    /** A document, by the name of its index (not of an alias) and its id, and the score it gets. */
-    record Doc(String index, String id, float score) implements Writeable {
+    /**
+     * A document and the score it gets.
+     *
+     * @param index the name of its index, not of an alias
+     * @param id null when it is known by shard and sequence number
+     */
+    record Doc(String index, String id, int shard, long seqNo, float score) implements Writeable {
         Doc(StreamInput in) throws IOException {
-            this(in.readString(), in.readString(), in.readFloat());
+            this(in.readString(), in.readOptionalString(), in.readVInt(), in.readZLong(), in.readFloat());
+        }
+
+        /** By its id when that is known, which an update does not change, else by its key. */
+        static Doc of(DocKey key, String id, float score) {
+            return new Doc(key.index(), id, key.shard(), key.seqNo(), score);
         }
 
         @Override
         public void writeTo(StreamOutput out) throws IOException {
             out.writeString(index);
-            out.writeString(id);
+            out.writeOptionalString(id);
+            out.writeVInt(shard);
+            out.writeZLong(seqNo);
             out.writeFloat(score);
         }
     }
@@ -79,7 +91,10 @@ public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDoc
     protected void doXContent(XContentBuilder builder, Params params) throws IOException {
         builder.startObject(NAME).startArray("docs");
         for (Doc doc : docs) {
-            builder.startObject().field("_index", doc.index()).field("_id", doc.id()).field("score", doc.score()).endObject();
+            builder.startObject().field("_index", doc.index());
+            if (doc.id() != null) builder.field("_id", doc.id());
+            else builder.field("_shard", doc.shard()).field("_seq_no", doc.seqNo());
+            builder.field("score", doc.score()).endObject();
         }
         builder.endArray();
         if (query != null) {
@@ -117,11 +132,13 @@ public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDoc
     private static Doc doc(XContentParser parser, Object item) {
         if (item instanceof Map<?, ?> map
             && map.get("_index") instanceof String index
-            && map.get("_id") instanceof String id
             && map.get("score") instanceof Number score
             && score.floatValue() >= 0
             && Float.isFinite(score.floatValue())) {
-            return new Doc(index, id, score.floatValue());
+            if (map.get("_id") instanceof String id) return new Doc(index, id, 0, 0, score.floatValue());
+            if (map.get("_shard") instanceof Integer shard && shard >= 0 && map.get("_seq_no") instanceof Number seqNo) {
+                return new Doc(index, null, shard, seqNo.longValue(), score.floatValue());
+            }
         }
         throw new ParsingException(
             parser.getTokenLocation(),
@@ -138,10 +155,17 @@ public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDoc
 
     @Override
     protected Query doToQuery(QueryShardContext context) throws IOException {
-        Map<BytesRef, Float> scores = new HashMap<>();
+        Map<BytesRef, Float> byId = new HashMap<>();
+        Map<Long, Float> bySeqNo = new HashMap<>();
         String index = context.index().getName();
-        for (Doc doc : docs) if (doc.index().equals(index)) scores.put(Uid.encodeId(doc.id()), doc.score());
-        Query ranked = scores.isEmpty() ? new MatchNoDocsQuery("no ranked documents in " + index) : new RankedDocsQuery(scores);
+        for (Doc doc : docs) {
+            if (!doc.index().equals(index)) continue;
+            if (doc.id() != null) byId.put(Uid.encodeId(doc.id()), doc.score());
+            else if (doc.shard() == context.getShardId()) bySeqNo.put(doc.seqNo(), doc.score());
+        }
+        Query ranked = byId.isEmpty() && bySeqNo.isEmpty()
+            ? new MatchNoDocsQuery("no ranked documents in " + index)
+            : new RankedDocsQuery(byId, bySeqNo);
         if (query == null) return ranked;
         Query others = query.toQuery(context); // also registers its names
         return only ? ranked : new DisjunctionMaxQuery(List.of(ranked, others), 0f);

@@ -36,7 +36,7 @@ final class Report {
     private String skipped;
     private String query;
     private Understanding understanding;
-    private Map<DocKey, Integer> positions = Map.of();
+    private Map<Float, Integer> positions = Map.of();
     private List<RankedDoc> ranked = List.of();
 
     Report(int window) {
@@ -73,10 +73,16 @@ final class Report {
         nanos.merge(stage, System.nanoTime() - sinceNanos, Long::sum);
     }
 
-    synchronized void ranked(List<RankedDoc> docs) {
+    /** `scores`: what each ranked document gets in the last search, by which its hit is known again. */
+    synchronized void ranked(List<RankedDoc> docs, float[] scores) {
         ranked = docs;
         positions = new HashMap<>();
-        for (int i = 0; i < docs.size(); i++) positions.put(docs.get(i).candidate().doc(), i);
+        for (int i = 0; i < scores.length; i++) positions.putIfAbsent(scores[i], i);
+    }
+
+    private static float score(SearchHit hit) {
+        boolean sorted = Float.isNaN(hit.getScore()) && hit.getSortValues().length > 0;
+        return sorted && hit.getSortValues()[0] instanceof Float score ? score : hit.getScore();
     }
 
     /** The innermost cause in one line; OpenSearch wraps the sentence that helps in several that do not. */
@@ -112,7 +118,7 @@ final class Report {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("_index", hit.getIndex());
         map.put("_id", hit.getId());
-        Integer position = positions.get(new DocKey(hit.getIndex(), hit.getId()));
+        Integer position = positions.get(score(hit));
         if (position == null) { // the lexical tail behind the window, or lexical order alone
             map.put("ranks", Map.of());
             map.put("scores", Map.of());

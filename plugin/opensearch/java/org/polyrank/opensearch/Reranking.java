@@ -38,12 +38,19 @@ final class Reranking {
             return CompletableFuture.completedFuture(null);
         }
         List<RankedDoc> top = fused.subList(0, Math.min(config.rerank().window(), fused.size()));
-        return fetch(top).thenComposeAsync(documents -> relevance(documents, modelQuery), callerContext)
-            .thenApply(relevance -> relevance == null ? null : blend(fused, top, relevance));
+        return fetch(top).thenComposeAsync(
+            documents -> relevance(documents, modelQuery).thenApply(
+                relevance -> relevance == null ? null : blend(fused, documents, relevance)
+            ),
+            callerContext
+        );
     }
 
-    /** Returns the template fields of each document, in order; null when they could not be fetched. */
-    private CompletableFuture<List<Map<String, Object>>> fetch(List<RankedDoc> top) {
+    /** The id of a document, null when it is gone since, and what the cross-encoder reads of it. */
+    private record Document(String id, Map<String, Object> fields) {}
+
+    /** Returns each document, in order; null when they could not be fetched. */
+    private CompletableFuture<List<Document>> fetch(List<RankedDoc> top) {
         long since = System.nanoTime();
         List<DocKey> keys = top.stream().map(doc -> doc.candidate().doc()).toList();
         return searches.run("fetch", searches.fields(keys, config.rerank().sourcePaths())).handle((response, error) -> {
@@ -54,26 +61,27 @@ final class Reranking {
         });
     }
 
-    private List<Map<String, Object>> documents(List<DocKey> keys, SearchResponse response) {
-        Map<DocKey, Map<String, Object>> sources = new HashMap<>();
+    private List<Document> documents(List<DocKey> keys, SearchResponse response) {
+        Map<DocKey, Document> found = new HashMap<>();
         for (SearchHit hit : response.getHits().getHits()) {
-            if (hit.hasSource()) sources.put(new DocKey(hit.getIndex(), hit.getId()), hit.getSourceAsMap());
+            Map<String, Object> source = hit.hasSource() ? hit.getSourceAsMap() : Map.of();
+            found.put(DocKey.of(hit), new Document(hit.getId(), DocumentFields.read(source, config.rerank().documentFields())));
         }
-        return keys.stream().map(key -> DocumentFields.read(sources.getOrDefault(key, Map.of()), config.rerank().documentFields())).toList();
+        return keys.stream().map(key -> found.getOrDefault(key, new Document(null, Map.of()))).toList();
     }
 
     /** Returns one score per document, NaN for a document without any text, which is not sent; null when the call failed. */
-    private CompletableFuture<double[]> relevance(List<Map<String, Object>> documents, String modelQuery) {
+    private CompletableFuture<double[]> relevance(List<Document> documents, String modelQuery) {
         if (documents == null) return CompletableFuture.completedFuture(null);
         List<Integer> sent = new ArrayList<>();
-        for (int i = 0; i < documents.size(); i++) if (!documents.get(i).isEmpty()) sent.add(i);
+        for (int i = 0; i < documents.size(); i++) if (!documents.get(i).fields().isEmpty()) sent.add(i);
         if (sent.isEmpty()) {
             report.degraded(STAGE, "no document has any of the paths in [rerank.document_fields]");
             return CompletableFuture.completedFuture(null);
         }
         Map<String, Object> body = new LinkedHashMap<>();
         body.put("query", modelQuery);
-        body.put("documents", sent.stream().map(documents::get).toList());
+        body.put("documents", sent.stream().map(i -> documents.get(i).fields()).toList());
         long since = System.nanoTime();
         return deadline.watch(engine.services().call("/rerank", body, deadline, answer -> RerankAnswer.scores(answer, sent.size())))
             .handle((scores, error) -> {
@@ -90,7 +98,8 @@ final class Reranking {
             });
     }
 
-    private List<RankedDoc> blend(List<RankedDoc> fused, List<RankedDoc> top, double[] relevance) {
+    private List<RankedDoc> blend(List<RankedDoc> fused, List<Document> documents, double[] relevance) {
+        List<RankedDoc> top = fused.subList(0, documents.size());
         RerankConfig rerank = config.rerank();
         double[] fusedScores = top.stream().mapToDouble(doc -> doc.candidate().fusedScore()).toArray();
         double[] finals = Blend.scores(fusedScores, relevance, rerank.weight(), rerank.normalization(), config.rankConstant());
@@ -98,11 +107,11 @@ final class Reranking {
         List<RankedDoc> ranked = new ArrayList<>(fused.size());
         for (int i = 0; i < top.size(); i++) {
             RankedDoc doc = top.get(i);
-            ranked.add(new RankedDoc(doc.candidate(), doc.fusedRank(), relevance[i], ranks[i], finals[i]));
+            ranked.add(new RankedDoc(doc.candidate(), documents.get(i).id(), doc.fusedRank(), relevance[i], ranks[i], finals[i]));
         }
         ranked.sort(Comparator.comparingDouble(RankedDoc::finalScore).reversed()); // stable: fused order among equals
         for (RankedDoc doc : fused.subList(top.size(), fused.size())) {
-            ranked.add(new RankedDoc(doc.candidate(), doc.fusedRank(), Double.NaN, 0, Double.NaN));
+            ranked.add(new RankedDoc(doc.candidate(), null, doc.fusedRank(), Double.NaN, 0, Double.NaN));
         }
         return ranked;
     }

@@ -16,13 +16,20 @@ final class Rewrite {
     }
 
     /** Falling scores, each above everything that the caller's own query gives; the margin covers shards that score a bit differently. */
-    static List<RankedDocsQueryBuilder.Doc> withScores(List<RankedDoc> ranked, float highestLexical) {
+    static float[] scores(int count, float highestLexical) {
         float base = 2 * highestLexical + 1;
         float step = Math.max(1f, 4 * Math.ulp(base)); // large scores have gaps wider than 1
+        float[] scores = new float[count];
+        for (int i = 0; i < count; i++) scores[i] = base + (count - i) * step;
+        return scores;
+    }
+
+    private static List<RankedDocsQueryBuilder.Doc> withScores(List<RankedDoc> ranked, float highestLexical) {
+        float[] scores = scores(ranked.size(), highestLexical);
         List<RankedDocsQueryBuilder.Doc> docs = new ArrayList<>(ranked.size());
         for (int i = 0; i < ranked.size(); i++) {
-            DocKey key = ranked.get(i).candidate().doc();
-            docs.add(new RankedDocsQueryBuilder.Doc(key.index(), key.id(), base + (ranked.size() - i) * step));
+            RankedDoc doc = ranked.get(i);
+            docs.add(RankedDocsQueryBuilder.Doc.of(doc.candidate().doc(), doc.id(), scores[i]));
         }
         return docs;
     }

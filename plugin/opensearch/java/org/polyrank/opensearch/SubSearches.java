@@ -2,6 +2,7 @@ package org.polyrank.opensearch;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -16,12 +17,14 @@ import org.opensearch.core.xcontent.ToXContent;
 import org.opensearch.core.xcontent.XContentBuilder;
 import org.opensearch.index.query.BoolQueryBuilder;
 import org.opensearch.index.query.DisMaxQueryBuilder;
+import org.opensearch.index.query.InnerHitContextBuilder;
 import org.opensearch.index.query.MultiMatchQueryBuilder;
 import org.opensearch.index.query.QueryBuilder;
 import org.opensearch.index.query.QueryBuilders;
 import org.opensearch.search.SearchHit;
 import org.opensearch.search.builder.PointInTimeBuilder;
 import org.opensearch.search.builder.SearchSourceBuilder;
+import org.opensearch.search.fetch.StoredFieldsContext;
 import org.opensearch.search.fetch.subphase.FetchSourceContext;
 import org.opensearch.search.internal.SearchContext;
 import org.opensearch.search.pipeline.SearchPipelineService;
@@ -46,7 +49,8 @@ final class SubSearches {
     /** The caller's own query with everything that changes its order. */
     SearchSourceBuilder lexical(int size) {
         SearchSourceBuilder caller = original.source();
-        SearchSourceBuilder source = idsAndScores(caller.query(), size);
+        SearchSourceBuilder source = keysAndScores(caller.query(), size);
+        if (hasInnerHits(caller.query())) source.storedFields((StoredFieldsContext) null); // they read their parent's id
         Integer counted = caller.trackTotalHitsUpTo();
         source.trackTotalHitsUpTo(counted == null ? SearchContext.DEFAULT_TRACK_TOTAL_HITS_UP_TO : counted); // see ShortPage
         if (caller.postFilter() != null) source.postFilter(caller.postFilter());
@@ -65,7 +69,7 @@ final class SubSearches {
             any.add(match);
         });
         BoolQueryBuilder conditions = conditions();
-        return idsAndScores(conditions.hasClauses() ? conditions.must(any) : any, size);
+        return keysAndScores(conditions.hasClauses() ? conditions.must(any) : any, size);
     }
 
     private static void addField(MultiMatchQueryBuilder match, String field) {
@@ -85,27 +89,40 @@ final class SubSearches {
                 conditions.toXContent(json, ToXContent.EMPTY_PARAMS);
             }
             QueryBuilder knn = QueryBuilders.wrapperQuery(BytesReference.bytes(json.endObject().endObject().endObject()));
-            return idsAndScores(eligible.all() ? knn : new OnIndicesQueryBuilder(eligible.indices(), knn), size);
+            return keysAndScores(eligible.all() ? knn : new OnIndicesQueryBuilder(eligible.indices(), knn), size);
         } catch (IOException e) {
             throw new IllegalStateException("a query in memory could not be written as JSON", e);
         }
     }
 
-    /** The named source paths of the named documents. */
+    /** The id and the named source paths of the named documents. */
     SearchSourceBuilder fields(List<DocKey> docs, List<String> sourcePaths) {
         List<RankedDocsQueryBuilder.Doc> ranked = new ArrayList<>(docs.size());
-        for (int i = 0; i < docs.size(); i++) ranked.add(new RankedDocsQueryBuilder.Doc(docs.get(i).index(), docs.get(i).id(), docs.size() - i));
-        return idsAndScores(new RankedDocsQueryBuilder(ranked, null, true), docs.size()).fetchSource(
-            new FetchSourceContext(true, sourcePaths.toArray(String[]::new), null)
-        );
+        for (int i = 0; i < docs.size(); i++) ranked.add(RankedDocsQueryBuilder.Doc.of(docs.get(i), null, docs.size() - i));
+        return new SearchSourceBuilder().query(new RankedDocsQueryBuilder(ranked, null, true))
+            .size(docs.size())
+            .trackTotalHits(false)
+            .seqNoAndPrimaryTerm(true)
+            .fetchSource(new FetchSourceContext(true, sourcePaths.toArray(String[]::new), null));
+    }
+
+    private static boolean hasInnerHits(QueryBuilder query) {
+        Map<String, InnerHitContextBuilder> found = new HashMap<>();
+        InnerHitContextBuilder.extractInnerHits(query, found);
+        return !found.isEmpty();
     }
 
     private BoolQueryBuilder conditions() {
         return Conditions.of(original.source().query(), original.source().postFilter());
     }
 
-    private static SearchSourceBuilder idsAndScores(QueryBuilder query, int size) {
-        return new SearchSourceBuilder().query(query).size(size).trackTotalHits(false).fetchSource(false);
+    private static SearchSourceBuilder keysAndScores(QueryBuilder query, int size) {
+        return new SearchSourceBuilder().query(query)
+            .size(size)
+            .trackTotalHits(false)
+            .fetchSource(false)
+            .storedFields(StoredFieldsContext.fromList(List.of(StoredFieldsContext._NONE_)))
+            .seqNoAndPrimaryTerm(true);
     }
 
     /** Runs one sub-search; parts of it that failed or timed out are noted in the report under `stage`. */
@@ -146,7 +163,7 @@ final class SubSearches {
     static Ranking ranking(RetrieverConfig retriever, SearchResponse response) {
         SearchHit[] hits = response.getHits().getHits();
         List<Ranking.Hit> ranked = new ArrayList<>(hits.length);
-        for (SearchHit hit : hits) ranked.add(new Ranking.Hit(new DocKey(hit.getIndex(), hit.getId()), hit.getScore()));
+        for (SearchHit hit : hits) ranked.add(new Ranking.Hit(DocKey.of(hit), hit.getScore()));
         return new Ranking(retriever.key(), retriever.weight(), ranked);
     }
 }

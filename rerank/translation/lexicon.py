@@ -18,6 +18,7 @@ from typing import Protocol
 
 from filelock import FileLock
 
+from rerank.errors import ResourceError
 from rerank.translation.freedict import Entry
 from rerank.translation.inflect import stem
 from rerank.translation.source import Weighted
@@ -201,7 +202,7 @@ class LexiconStore:
     def _size(self, left: str, right: str) -> int:
         """The bytes of the dictionaries of two languages, for want of a count of their words."""
         found = self._by_pair[frozenset((left, right))]
-        return sum(path.stat().st_size for dictionary in found for path in dictionary.files)
+        return sum(path.stat().st_size for dictionary in found for path in dictionary.files if path.exists())
 
     def _path(self, source: str, target: str, thirds: Sequence[str]) -> Path:
         known = self._paths.get((source, target, tuple(thirds)))
@@ -319,5 +320,10 @@ def _unpack(packed: str) -> tuple[Weighted, ...]:
 
 
 def _stamp(dictionary: Dictionary) -> str:
-    states = ((path.name, path.stat()) for path in dictionary.files)
+    try:
+        states = [(path.name, path.stat()) for path in dictionary.files]
+    except OSError as error:
+        raise ResourceError(
+            f"dictionary {dictionary.files[0]} is gone ({error}); restart to see what is left"
+        ) from error
     return " ".join(f"{name}:{status.st_size}:{math.floor(status.st_mtime)}" for name, status in states)

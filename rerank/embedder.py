@@ -16,7 +16,7 @@ from rerank.template import DocumentTemplate
 from rerank.tokenize import Tokenizer
 
 MAX_BATCH_TOKENS = 512
-"""Small batches stay in the cache of a core: 50 pairs took 11 % less CPU time than in batches of 2048 tokens."""
+"""Small batches stay in the cache of a core: fewer idle positions, and 2048 tokens took more CPU time."""
 
 
 class SentenceEmbedder:

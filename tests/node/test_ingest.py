@@ -156,7 +156,17 @@ def test_a_second_run_and_a_replay_change_nothing(report: dict[str, Any], node: 
 def test_a_glossary_translates_documents(node: RunningNode, shop: Path, report: dict[str, Any]) -> None:
     glossary = shop.parent / "terms.tsv"
     glossary.write_text("en\tde\nwireless\tkabellos\nheadphones\tKopfhörer\n", encoding="utf-8")
-    result = ingest(shop, node, "--glossary", str(glossary), "--no-embed", "--no-pipeline", alias="ingest-bare")
+    result = ingest(
+        shop,
+        node,
+        "--glossary",
+        str(glossary),
+        "--languages",
+        "en,de",
+        "--no-embed",
+        "--no-pipeline",
+        alias="ingest-bare",
+    )
     assert result.exit_code == 3, result.output
     assert "terms" in json.loads(result.stdout)["translator"]
     assert set(hits(node.client, {"match": {"title.de": "kopfhörer"}}, "ingest-bare")) == {"k1", "k2"}

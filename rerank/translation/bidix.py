@@ -45,9 +45,8 @@ class Bidix:
         done = subprocess.run(["lt-print", str(self.path)], capture_output=True, text=True, check=False)
         if done.returncode:
             raise ResourceError(f"{self.path} cannot be read by lt-print: {done.stderr.strip()}")
-        for section in done.stdout.split("--\n"):
-            for left, right in sorted(_pairs(section)):
-                yield Entry((left,), ((right,),))
+        for left, right in sorted(lemma_pairs(done.stdout)):
+            yield Entry((left,), ((right,),))
 
 
 def find_bidixes(folder: Path = APERTIUM_FOLDER) -> list[Bidix]:
@@ -63,29 +62,29 @@ def find_bidixes(folder: Path = APERTIUM_FOLDER) -> list[Bidix]:
     return list(found.values())
 
 
-def _pairs(section: str) -> set[tuple[str, str]]:
+def lemma_pairs(printed: str) -> set[tuple[str, str]]:
+    """Return the folded pairs of lemmas of what `lt-print` printed: an arc a line, sections parted by "--".
+
+    The largest section holds the words; the others hold patterns for numbers and addresses, which never end.
+    """
     arcs: dict[int, list[_Arc]] = defaultdict(list)
-    for line in section.splitlines():
+    for line in max(printed.split("--\n"), key=len).splitlines():
         cells = line.split("\t")
         if len(cells) >= 4:
             arcs[int(cells[0])].append((int(cells[1]), cells[2], cells[3]))
     pairs = set()
-    # A state, the lemmas so far, and whether each has come to its grammar tags; states on the path: circles.
+    # A state, the two lemmas so far, whether each has come to its grammar tags, and the length of the path.
     stack = [(0, "", "", False, False, 0)]
     while stack:
         state, left, right, left_done, right_done, depth = stack.pop()
         if left_done and right_done:
-            if left.strip() and right.strip():
-                pairs.add((fold(left), fold(right)))
-            continue
-        if depth > MAX_DEPTH:
-            continue
-        for onward, read, written in arcs[state]:
-            if onward != state:
+            pairs.add((fold(left), fold(right)))
+        elif depth < MAX_DEPTH and all(onward != state for onward, _, _ in arcs[state]):
+            for onward, read, written in arcs[state]:
                 following_left, ended_left = _append(left, read, left_done)
                 following_right, ended_right = _append(right, written, right_done)
                 stack.append((onward, following_left, following_right, ended_left, ended_right, depth + 1))
-    return pairs
+    return {(left, right) for left, right in pairs if left and right}
 
 
 def _append(lemma: str, symbol: str, done: bool) -> tuple[str, bool]:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ingest.clean import declared_language
+from ingest.document import TRANSLATED_FIELDS
 from ingest.feeds import Feed, open_dead_letters, open_feed
 from ingest.report import RunReport, Tally
 from ingest.run import BATCH_SIZE
@@ -47,6 +48,13 @@ def _languages(ctx: click.Context, parameter: click.Parameter, value: str) -> tu
     return tuple(dict.fromkeys(code for code in codes if code))
 
 
+def _fields(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in value.split(",") if name.strip())
+    if not names or not set(names) <= set(TRANSLATED_FIELDS):
+        raise click.BadParameter(f"choose among {', '.join(TRANSLATED_FIELDS)}; --no-translate translates nothing")
+    return names
+
+
 OPTIONS: Sequence[Callable[[Any], Any]] = (
     click.option("--index", "alias", required=True, help="Alias to search; the index behind it is NAME-000001."),
     click.option(
@@ -72,6 +80,13 @@ OPTIONS: Sequence[Callable[[Any], Any]] = (
     click.option("--embedder", type=click.Path(path_type=Path), help="Embedder bundle; default: the shipped one."),
     click.option("--embed/--no-embed", default=True, show_default=True, help="Give documents a vector."),
     click.option("--translate/--no-translate", default=True, show_default=True, help="Translate documents."),
+    click.option(
+        "--translate-fields",
+        default="title",
+        show_default=True,
+        callback=_fields,
+        help="Of title,attributes,text: what goes into every language; the embedder's own languages get all.",
+    ),
     click.option("--pipeline/--no-pipeline", default=True, show_default=True, help="Install the search pipeline."),
     click.option(
         "--batch-size", default=BATCH_SIZE, show_default=True, type=click.IntRange(1, 10_000), help="Records a batch."

@@ -1,14 +1,13 @@
 """One run from what the shell said: finds the cluster, models, translators and index, runs the stages, reports."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 
 from ingest.dead_letters import DeadLetterFile
 from ingest.feeds import Feed
-from ingest.languages import PriorDetector
 from ingest.report import RunReport, Tally
 from ingest.run import BATCH_SIZE, Stages, count_words, read_batches, run_stages
 from ingest.sinks import IndexSink
@@ -42,6 +41,7 @@ class RunOptions:
     embedder: Path | None = None
     embed: bool = True
     translate: bool = True
+    translate_fields: tuple[str, ...] = ("title",)
     pipeline: bool = True
     batch_size: int = BATCH_SIZE
     dead_letters: Path | None = None
@@ -83,7 +83,7 @@ def ingest(
     pipeline = _pipeline(client, index, options)
     languages = tuple(read_meta(client, index)["languages"])
     detector, scripts = load_detector(languages), ScriptDetector()
-    bare = Stages(detector, scripts, languages, options.prior)
+    bare = Stages(detector, scripts, languages, options.prior, translated_fields=options.translate_fields)
     translators = load_translators(resources) if options.translate else None
     memory = None
     if translators is not None and translators.available:
@@ -118,11 +118,7 @@ def ingest(
 
 
 def _stages(bare: Stages, memory: TranslationMemory | None, embedder: SentenceEmbedder | None) -> Stages:
-    detector: PriorDetector = bare.detector
-    template = embedder.template if embedder else None
-    return Stages(
-        detector, bare.scripts, bare.languages, bare.prior, memory=memory, embedder=embedder, template=template
-    )
+    return replace(bare, memory=memory, embedder=embedder, template=embedder.template if embedder else None)
 
 
 def glossary_name(path: Path) -> str:

@@ -1,6 +1,6 @@
 """Documents into the served languages, with who translated each field; equal texts are translated once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ingest.document import Document, Provenance
@@ -42,7 +42,7 @@ class TranslationMemory:
 
 
 def translate_documents(
-    documents: Sequence[Document], memory: TranslationMemory, languages: Sequence[str], fields: Sequence[str]
+    documents: Sequence[Document], memory: TranslationMemory, fields: Mapping[str, Sequence[str]]
 ) -> list[Document]:
     """Return the documents with their fields in the served languages; as many, in the same order.
 
@@ -52,16 +52,15 @@ def translate_documents(
     Args:
         documents: with their languages.
         memory: wraps the translator.
-        languages: served languages.
-        fields: which of title, text and attributes to translate.
+        fields: target language -> which of title, text and attributes to translate into it.
     """
     pairs = memory.pairs()
     result = list(documents)
     for source in {document.language for document in documents} - {UNDETERMINED}:
         places = [place for place, document in enumerate(documents) if document.language == source]
-        for target in languages:
+        for target in fields:
             if (source, target) in pairs and target != source:
-                _translate_group(result, places, memory, source, target, fields)
+                _translate_group(result, places, memory, source, target, fields[target])
     return result
 
 

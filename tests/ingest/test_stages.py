@@ -79,7 +79,9 @@ def test_real_titles_are_detected() -> None:
 def test_fields_are_translated_with_provenance_and_kept_ones_are_not_written() -> None:
     document = replace(product("1", "Oak chair"), attributes="OAK")
     (found,) = translate_documents(
-        [document], TranslationMemory(UpperTranslator()), ["en", "de"], ["title", "attributes"]
+        [document],
+        TranslationMemory(UpperTranslator()),
+        {language: ["title", "attributes"] for language in ("en", "de")},
     )
     assert found.translated == {"de": {"title": "OAK CHAIR"}}
     assert found.source(["en", "de"])["title"] == {"en": "Oak chair", "de": "OAK CHAIR"}
@@ -94,7 +96,9 @@ def test_only_wanted_fields_and_known_languages_are_translated() -> None:
         replace(product("2"), language="und"),
         replace(product("3"), language="pl"),
     ]
-    found = translate_documents(documents, TranslationMemory(UpperTranslator()), ["de", "fr", "ja"], ["text"])
+    found = translate_documents(
+        documents, TranslationMemory(UpperTranslator()), {language: ["text"] for language in ("de", "fr", "ja")}
+    )
     assert [dict(one.translated) for one in found] == [
         {"de": {"text": "WARM LIGHT"}, "fr": {"text": "WARM LIGHT"}},
         {},

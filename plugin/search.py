@@ -6,7 +6,7 @@ from typing import Any
 
 from plugin.client import OpenSearch, cluster_errors
 
-PLAIN_FIELDS = ("title.*^3", "attributes.*", "brand^2", "text.*")
+PLAIN_FIELDS = ("title.*^1.5", "attributes.*", "text.*^1.5", "brand")
 """What an ordinary client of a shop would list: every language's sub-field, the title first."""
 
 BEFORE_WINDOW = 100
@@ -41,7 +41,7 @@ class SearchOutcome:
 
 def plain_query(text: str, fields: Sequence[str] = PLAIN_FIELDS) -> dict[str, Any]:
     """Return the query an ordinary client would send: nothing in it knows of polyrank."""
-    return {"multi_match": {"query": text, "fields": list(fields), "type": "most_fields"}}
+    return {"multi_match": {"query": text, "fields": list(fields), "type": "cross_fields", "tie_breaker": 0.3}}
 
 
 def search(client: OpenSearch, index: str, text: str, *, size: int = 10, pipeline: str | None = None) -> SearchOutcome:

@@ -18,21 +18,9 @@ from ingest.run import BATCH_SIZE
 from ingest.session import RunOptions
 from ingest.session import ingest as run_ingest
 from plugin.index import DEFAULT_LANGUAGES
-from rerank.errors import PolyrankError
+from rerank.command_group import ErrorsInOneLine
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
-class ErrorsInOneLine(click.Group):
-    """A group whose commands say our own errors in one line on stderr and exit with the error's code."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that was asked for."""
-        try:
-            return super().invoke(ctx)
-        except PolyrankError as error:
-            click.echo(f"error: {error}", err=True)
-            ctx.exit(error.exit_code)
 
 
 @click.group(cls=ErrorsInOneLine)

@@ -23,20 +23,8 @@ from plugin.processes import last_lines
 from plugin.progress import download_bar
 from plugin.search_cli import evaluate, search
 from plugin.stack import Member, read_stack
-from rerank.errors import PolyrankError
+from rerank.command_group import ErrorsInOneLine
 from rerank.home import polyrank_home
-
-
-class ErrorsInOneLine(click.Group):
-    """A group whose commands say our own errors in one line on stderr and exit with the error's code."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that was asked for."""
-        try:
-            return super().invoke(ctx)
-        except PolyrankError as error:
-            click.echo(f"error: {error}", err=True)
-            ctx.exit(error.exit_code)
 
 
 @click.group(cls=ErrorsInOneLine)

@@ -30,7 +30,7 @@ def test_the_less_busy_service_is_asked(rig: Rig, fake: FakeService) -> None:
             thread.start()
         time.sleep(1.0)  # both searches are under way, also on a busy machine
         busy = len(fake.calls)
-        for _ in range(3):
+        for _ in range(6):
             rig.search(BODY)
         assert len(fake.calls) == busy
         for thread in threads:

@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo down test lint types unit docs bench recipe clean
+.PHONY: help demo down test lint types unit bench docs clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,19 @@ types: $(VENV)/.dev
 
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest
+
+DATA ?= ../shared/data
+CHORUS = $(DATA)/chorus-icecat
+LANGUAGES = $(DATA)/chorus-translated
+
+bench: $(VENV)/.dev  ## measure: service, engine, relevance, languages (data in DATA, default ../shared/data)
+	$(BIN)/python -m bench.service_latency
+	$(BIN)/plugin up
+	$(BIN)/python -m bench.engine_latency --data $(CHORUS)
+	$(BIN)/ingest run $(CHORUS)/corpus.jsonl.gz --index chorus --no-translate
+	$(BIN)/plugin evaluate --index chorus --queries $(CHORUS)/queries.jsonl.gz --qrels $(CHORUS)/qrels-pooled.tsv.gz
+	$(BIN)/python -m bench.language_detection --queries $(LANGUAGES)/queries.jsonl.gz
+	$(BIN)/python -m bench.cross_lingual --index chorus --queries $(LANGUAGES)/queries.jsonl.gz --qrels $(LANGUAGES)/qrels-pooled.tsv.gz
 
 docs: $(VENV)/.dev  ## write docs/cli.md from the commands
 	$(BIN)/python docs/write_cli.py

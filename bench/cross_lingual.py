@@ -1,6 +1,6 @@
 """What share of an English query's nDCG@10 its translation keeps, by language, through a live search pipeline.
 
-    python bench/cross_lingual.py --index chorus --queries QUERIES --qrels QRELS [--json]
+    python -m bench.cross_lingual --index chorus --queries QUERIES --qrels QRELS [--json]
 
 The English queries are judged by the translated queries' own judgements: `base` names the English query of each
 translated one. Queries marked `same_as_en` are left out. Run it twice, with and without a glossary, and say which.

@@ -34,6 +34,8 @@ Vectors = NDArray[np.float32]
 WINDOW = 100
 FIELDS = {"title": ["title"], "brand": ["brand"], "text": ["text"]}
 PIPELINES = ("fused", "reranked")
+STOCK = "msearch match+knn 100 ids"
+"""What stock OpenSearch does of the work: the two searches, neither fused nor fetched."""
 MATCH_FIELDS = ["title^3", "brand", "text"]
 
 
@@ -151,7 +153,7 @@ def systems(name: str, text: str, vector: list[float]) -> dict[str, tuple[str, b
         "match 10": search(match, 10),
         "match 100 ids": search(match, WINDOW, shown=False),
         "knn 10": search(knn, 10),
-        "msearch match+knn 100 ids": ("/_msearch", both.encode(), "application/x-ndjson"),
+        STOCK: ("/_msearch", both.encode(), "application/x-ndjson"),
         "polyrank fused": search(match, 10, pipeline="latency-fused"),
         "polyrank reranked": search(match, 10, pipeline="latency-reranked"),
     }
@@ -198,6 +200,9 @@ def show(results: dict[str, dict[str, Json]]) -> None:
             for part, value in parts.items():
                 label = f"{system}, {part}"
                 click.echo(f"{label:<40}{value['p50']:>6.2f} {value['p95']:>8.2f} {value['n']:>8}")
+        for system in (f"polyrank {name}" for name in PIPELINES):
+            ratio = found[system]["own"]["p50"] / found[STOCK]["wall"]["p50"]
+            click.echo(f"{system}, own / {STOCK}".ljust(60) + f"{ratio:.2f}")
 
 
 @click.command(help=__doc__)

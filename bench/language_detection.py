@@ -1,6 +1,6 @@
 """How often the detector is right on short product texts, by language.
 
-    python bench/language_detection.py --queries QUERIES [--queries ...] [--vocabulary shop.tsv.gz] [--dictionaries]
+    python -m bench.language_detection --queries QUERIES [--queries ...] [--vocabulary shop.tsv.gz] [--dictionaries]
 
 Query files hold `lang` and `text`; rows marked `same_as_en` are left out. `--vocabulary` is what ingest wrote for the
 catalogue, `--dictionaries` adds the words of the installed dictionaries.

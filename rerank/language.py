@@ -30,6 +30,9 @@ FUNCTION_WORD = 2.0
 """Log odds that an article or preposition of a language gives it."""
 PRIOR = 2.0
 """Log odds for the language of the caller's locale."""
+MAX_CANDIDATES = 6
+MIN_CANDIDATE = 0.02
+"""Less likely languages are not worth the time of a translation."""
 KNOWN_DOCUMENTS = 2
 """A word in a single document may be a typing error."""
 
@@ -79,14 +82,36 @@ class LanguageDetector:
         the words of the catalogue that is searched. Returns `und` where the best language stays under the
         threshold and for texts without letters.
         """
-        locale = prior.split("-")[0].lower() if prior else None
-        return [self._detect(normalize(text), locale, vocabulary) for text in texts]
+        return [self._detect(text, prior, vocabulary) for text in texts]
 
-    def _detect(self, text: str, locale: str | None, vocabulary: Vocabulary | None) -> Detection:
-        script = _by_script(text)
-        candidates = self._candidates(text, script.language)
+    def candidates(
+        self, text: str, *, prior: str | None = None, vocabulary: Vocabulary | None = None
+    ) -> list[Detection]:
+        """Return the languages a text may be in, the likeliest first, with their probabilities.
+
+        At most `MAX_CANDIDATES`, each of at least `MIN_CANDIDATE`; none for a text without letters. `prior` and
+        `vocabulary` as for `detect`.
+        """
+        shares = self._shares(normalize(text), _primary(prior), vocabulary)
+        if not shares:
+            script = _by_script(normalize(text))
+            return [] if script.language == UNDETERMINED else [script]
+        best = sorted(shares.items(), key=lambda item: -item[1])[:MAX_CANDIDATES]
+        return [Detection(language, round(share, 4)) for language, share in best if share >= MIN_CANDIDATE]
+
+    def _detect(self, text: str, prior: str | None, vocabulary: Vocabulary | None) -> Detection:
+        text = normalize(text)
+        shares = self._shares(text, _primary(prior), vocabulary)
+        if not shares:
+            return _by_script(text)
+        best = max(shares, key=lambda language: shares[language])
+        return Detection(best if shares[best] >= self._threshold else UNDETERMINED, round(shares[best], 4))
+
+    def _shares(self, text: str, locale: str | None, vocabulary: Vocabulary | None) -> dict[str, float]:
+        """The probability of each language that the script allows; empty for a text without letters of theirs."""
+        candidates = self._candidates(text, _by_script(text).language)
         if not candidates or not any(map(str.isalpha, text)):
-            return script
+            return {}
         scores = self._ngram_scores(text, candidates)
         words = [word for word in split_words(text) if not is_protected(word)]
         for language in candidates:
@@ -95,9 +120,10 @@ class LanguageDetector:
             if 0 < len(words) <= SHORT_WORDS:
                 scores[language] += _catalogue_evidence(language, words, vocabulary)
                 scores[language] += self._dictionary_evidence(language, words)
-        best = max(candidates, key=lambda language: scores[language])
-        confidence = 1.0 / sum(math.exp(score - scores[best]) for score in scores.values())
-        return Detection(best if confidence >= self._threshold else UNDETERMINED, round(confidence, 4))
+        highest = max(scores.values())
+        odds = {language: math.exp(score - highest) for language, score in scores.items()}
+        total = sum(odds.values())
+        return {language: odds[language] / total for language in candidates}
 
     def _candidates(self, text: str, script: str) -> tuple[str, ...]:
         if script == UNDETERMINED:
@@ -135,6 +161,10 @@ def load_detector(
     if known:
         identifier.set_languages(known)
     return LanguageDetector(identifier, languages, threshold=threshold, knowledge=knowledge)
+
+
+def _primary(prior: str | None) -> str | None:
+    return prior.split("-")[0].lower() if prior else None
 
 
 def _by_script(text: str) -> Detection:

@@ -4,16 +4,19 @@ glossary/*.tsv                header of BCP 47 codes, alternatives joined by " |
 vocabulary/<alias>.tsv.gz     written by ingest, see `rerank.vocabulary`
 """
 
-import shutil
+import logging
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from rerank.errors import ResourceError
 from rerank.home import polyrank_home
-from rerank.translation.glossary import Glossary, read_glossary
+from rerank.translation.glossary import Glossary, glossary_bytes, read_glossary
 from rerank.vocabulary import Vocabulary, read_vocabulary
+
+log = logging.getLogger("rerank.resources")
 
 RECHECK_SECONDS = 1.0
 
@@ -22,7 +25,10 @@ _T = TypeVar("_T", Glossary, Vocabulary)
 
 
 class Resources:
-    """A live view of the folder: files are looked at again at most once a second. Safe to share among threads."""
+    """A live view of the folder: files are looked at again at most once a second. Safe to share among threads.
+
+    A file that cannot be read is as it was when it last could, or absent; the log says so.
+    """
 
     def __init__(self, folder: Path, *, recheck_seconds: float = RECHECK_SECONDS) -> None:
         self.folder = folder
@@ -30,14 +36,11 @@ class Resources:
         self._lock = threading.Lock()
         self._checked: dict[Path, tuple[float, _Stamp | None]] = {}
         self._listed: tuple[float, list[Path]] = (float("-inf"), [])
-        self._glossaries: dict[Path, tuple[_Stamp, Glossary]] = {}
-        self._vocabularies: dict[Path, tuple[_Stamp, Vocabulary]] = {}
+        self._glossaries: dict[Path, tuple[_Stamp, Glossary | None]] = {}
+        self._vocabularies: dict[Path, tuple[_Stamp, Vocabulary | None]] = {}
 
     def vocabulary(self, alias: str | None) -> Vocabulary | None:
-        """Return a catalogue's statistics; None when the alias is None or has no file.
-
-        Raises ResourceError when the file cannot be read.
-        """
+        """Return a catalogue's statistics; None when the alias is None or has no file."""
         if alias is None or Path(alias).name != alias:
             return None
         path = self.folder / "vocabulary" / f"{alias}.tsv.gz"
@@ -45,10 +48,7 @@ class Resources:
             return self._current(path, self._vocabularies, read_vocabulary)
 
     def glossaries(self) -> tuple[Glossary, ...]:
-        """Return the glossaries in the order of their names; the first that knows a phrase wins.
-
-        Raises ResourceError when one cannot be read.
-        """
+        """Return the glossaries in the order of their names; the first that knows a phrase wins."""
         with self._lock:
             now = time.monotonic()
             if now - self._listed[0] >= self._recheck_seconds:
@@ -56,15 +56,25 @@ class Resources:
             found = (self._current(path, self._glossaries, read_glossary) for path in self._listed[1])
             return tuple(glossary for glossary in found if glossary is not None)
 
-    def _current(self, path: Path, cache: dict[Path, tuple[_Stamp, _T]], read: Callable[[Path], _T]) -> _T | None:
+    def _current(
+        self, path: Path, cache: dict[Path, tuple[_Stamp, _T | None]], read: Callable[[Path], _T]
+    ) -> _T | None:
         stamp = self._stamp(path)
         if stamp is None:
             cache.pop(path, None)
             return None
         known = cache.get(path)
         if known is None or known[0] != stamp:
-            known = cache[path] = (stamp, read(path))
+            known = cache[path] = (stamp, self._read(path, read, known[1] if known else None))
         return known[1]
+
+    @staticmethod
+    def _read(path: Path, read: Callable[[Path], _T], last: _T | None) -> _T | None:
+        try:
+            return read(path)
+        except ResourceError as error:  # somebody is editing it; searches go on
+            log.warning("%s; going on %s", error, "without it" if last is None else "with what it was before")
+            return last
 
     def _stamp(self, path: Path) -> _Stamp | None:
         now = time.monotonic()
@@ -87,7 +97,9 @@ def load_resources(folder: Path | None = None) -> Resources:
 
 
 def write_glossary(folder: Path, name: str, source: Path) -> Path:
-    """Check a glossary file and copy it to `glossary/<name>.tsv` below the resources folder; return its path.
+    """Check a glossary, plain or gzipped, and copy it to `glossary/<name>.tsv` below the resources folder.
+
+    Returns the path of the copy.
 
     Raises ResourceError when it is not a glossary.
     """
@@ -95,6 +107,6 @@ def write_glossary(folder: Path, name: str, source: Path) -> Path:
     target = folder / "glossary" / f"{name}.tsv"
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".partial")
-    shutil.copyfile(source, partial)
+    partial.write_bytes(glossary_bytes(source))
     partial.replace(target)
     return target

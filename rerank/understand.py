@@ -1,7 +1,7 @@
 """What a query says: its language, its translations, the text the models read and its vector."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
@@ -15,13 +15,17 @@ CACHED_VECTORS = 4096
 """Queries repeat: this many vectors are kept (384 floats each: 6 MB)."""
 
 
+NOT_UNDERSTOOD = 0.02
+"""How likely a language is, by itself, in which not one word of the query has a translation."""
+
+
 class QueryDetector(Protocol):
     """A detector that may use the caller's locale and the catalogue's own words."""
 
-    def detect(
-        self, texts: Sequence[str], *, prior: str | None = None, vocabulary: Vocabulary | None = None
+    def candidates(
+        self, text: str, *, prior: str | None = None, vocabulary: Vocabulary | None = None
     ) -> list[Detection]:
-        """Detect the language of each text."""
+        """Return the languages a text may be in, the likeliest first, with their probabilities."""
         ...
 
 
@@ -85,7 +89,7 @@ class Understander:
         seconds: dict[str, float] = {}
         started = time.perf_counter()
         vocabulary = self._vocabulary(question.vocabulary)
-        language = self._detector.detect([question.text], prior=question.locale, vocabulary=vocabulary)[0]
+        language = self._language(question, vocabulary)
         seconds["detect"] = time.perf_counter() - started
         started = time.perf_counter()
         translations = self._translate(question, language.language)
@@ -98,6 +102,28 @@ class Understander:
             seconds["embed"] = time.perf_counter() - started
         wanted = {code: item for code, item in translations.items() if code in question.languages}
         return Understanding(language, wanted if "translations" in question.want else {}, model_query, vector, seconds)
+
+    def _language(self, question: Question, vocabulary: Vocabulary | None) -> Detection:
+        """Choose among the likely languages the one in which the query also makes sense.
+
+        Two words are German, Dutch and Swedish to any detector; dictionaries and glossaries that understand them in
+        one of these alone decide. A language without any says nothing, and keeps its probability.
+        """
+        found = self._detector.candidates(question.text, prior=question.locale, vocabulary=vocabulary)
+        if not found:
+            return Detection(UNDETERMINED, 0.0)
+        translator = self._translators.translator(question.vocabulary)
+        weights = [one.confidence * self._sense(translator, question.text, one.language) for one in found]
+        best = max(range(len(found)), key=lambda place: weights[place])
+        return Detection(found[best].language, round(weights[best] / sum(weights), 4))
+
+    def _sense(self, translator: Translator, text: str, language: str) -> float:
+        """Return the share of the query that can be translated for the models, 1 where no translator can tell."""
+        pairs = translator.pairs()
+        targets = [target for target in self._embedder.languages if (language, target) in pairs]
+        if language in self._embedder.languages or not targets:
+            return 1.0
+        return max(NOT_UNDERSTOOD, translator.translate([text], language, targets[0])[0].confidence)
 
     def _translate(self, question: Question, source: str) -> dict[str, Translation]:
         read = self._embedder.languages

@@ -43,10 +43,10 @@ def read_glossary(path: Path) -> Glossary:
     Empty cells are allowed; lines starting with # are left out. Raises ResourceError when the header or a row
     is not so.
     """
+    content = glossary_bytes(path)
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         lines = content.decode("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ResourceError(f"glossary {path} cannot be read: {error}") from error
     rows = [(number, line.split("\t")) for number, line in enumerate(lines, 1) if line.strip() and line[0] != "#"]
     if not rows:
@@ -66,6 +66,14 @@ def read_glossary(path: Path) -> Glossary:
         words[source].update(word for phrase in entries for word in phrase.split())
     vocabulary = {language: frozenset(found) for language, found in words.items()}
     return Glossary(path.name, hashlib.sha256(content).hexdigest()[:12], languages, table, vocabulary)
+
+
+def glossary_bytes(path: Path) -> bytes:
+    """Return the file's content, gunzipped. Raises ResourceError when it cannot be read."""
+    try:
+        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError) as error:
+        raise ResourceError(f"glossary {path} cannot be read: {error}") from error
 
 
 def _add_row(

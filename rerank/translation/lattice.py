@@ -111,8 +111,8 @@ def _phrases(atoms: Sequence[Atom]) -> list[_Wish]:
             following = atoms[last]
             if last > first and following.unspaced and following.start > atoms[last - 1].end:
                 break
-            glued = following.unspaced or (last > first and atoms[last - 1].unspaced)
-            phrase += following.folded if glued or last == first else f" {following.folded}"
+            touching = last > first and atoms[last - 1].end == following.start  # "d'" and "huile", 充 and 电
+            phrase += following.folded if touching or last == first else f" {following.folded}"
             if last == first and not atom.unspaced and is_protected(atom.folded):
                 continue
             wishes.append(_Wish(atom.start, following.end, _joined(phrase), inside=False, inflected=True))

@@ -123,11 +123,12 @@ With every pair of eleven languages the first run on a machine compiled for over
 
 
 class LexiconStore:
-    """The installed dictionaries and their compiled forms below `folder`."""
+    """The installed dictionaries, as they are when the store is made, and their compiled forms below `folder`."""
 
     def __init__(self, folder: Path, dictionaries: Sequence[Dictionary], *, pivots: bool = True) -> None:
         self._folder = folder
         self._dictionaries = dictionaries
+        self._stamps = {id(dictionary): _stamp(dictionary) for dictionary in dictionaries}
         self._pivots = pivots
         self._open: dict[tuple[str, str], Lexicon] = {}
         self._paths: dict[tuple[str, str, tuple[str, ...]], Path] = {}
@@ -148,7 +149,7 @@ class LexiconStore:
     @cached_property
     def version(self) -> str:
         """A hash over the installed files' names, sizes and times."""
-        state = [FORMAT, str(self._pivots), *(_stamp(dictionary) for dictionary in self._dictionaries)]
+        state = [FORMAT, str(self._pivots), *(self._stamps[id(dictionary)] for dictionary in self._dictionaries)]
         return hashlib.sha256("\n".join(state).encode()).hexdigest()[:12]
 
     def lexicon(self, source: str, target: str) -> Lexicon:
@@ -215,7 +216,7 @@ class LexiconStore:
             frozenset((source, target)),
             *(frozenset((third, end)) for third in thirds for end in (source, target)),
         ]
-        stamps = [_stamp(dictionary) for pair in pairs for dictionary in self._by_pair.get(pair, ())]
+        stamps = [self._stamps[id(dictionary)] for pair in pairs for dictionary in self._by_pair.get(pair, ())]
         digest = hashlib.sha256("\n".join([FORMAT, *stamps]).encode()).hexdigest()[:12]
         return self._folder / f"{source}-{target}-{digest}.sqlite"
 
@@ -323,7 +324,5 @@ def _stamp(dictionary: Dictionary) -> str:
     try:
         states = [(path.name, path.stat()) for path in dictionary.files]
     except OSError as error:
-        raise ResourceError(
-            f"dictionary {dictionary.files[0]} is gone ({error}); restart to see what is left"
-        ) from error
+        raise ResourceError(f"dictionary {dictionary.files[0]} cannot be read: {error}") from error
     return " ".join(f"{name}:{status.st_size}:{math.floor(status.st_mtime)}" for name, status in states)

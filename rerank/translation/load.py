@@ -1,10 +1,12 @@
 """Everything that can translate on this machine, behind one Translator for each catalogue."""
 
 import hashlib
+import logging
 import threading
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from rerank.errors import ResourceError
 from rerank.home import polyrank_home
 from rerank.protocols import Translator
 from rerank.resources import Resources
@@ -13,10 +15,12 @@ from rerank.translation.cedict import find_cedict, packaged_cedict
 from rerank.translation.freedict import DICTD_FOLDER, find_freedicts
 from rerank.translation.glossary import Glossary
 from rerank.translation.keep import Keep
-from rerank.translation.lexicon import Dictionary, LexiconStore
+from rerank.translation.lexicon import Dictionary, Lexicon, LexiconStore
 from rerank.translation.phrases import PhraseTranslator
 from rerank.translation.source import GlossarySource, NamedSource
 from rerank.vocabulary import Vocabulary
+
+log = logging.getLogger("rerank.translation")
 
 GLOSSARY = "glossary"
 DICTIONARY = "dictionary"
@@ -87,16 +91,21 @@ class Translators:
         return frozenset(found).union(*(column.intersection(words) for column in columns))
 
     def translator(self, vocabulary: str | None = None) -> Translator:
-        """Return the translator that chooses words by the statistics of the catalogue of that name, if it has any.
-
-        Raises ResourceError when a glossary or the statistics cannot be read.
-        """
+        """Return the translator that chooses words by the statistics of the catalogue of that name, if it has any."""
         glossaries, statistics = self._resources.glossaries(), self._resources.vocabulary(vocabulary)
         with self._lock:
             known = self._built.get(vocabulary)
             if known is None or known[0] != glossaries or known[1] is not statistics:
                 known = self._built[vocabulary] = (glossaries, statistics, self._build(glossaries, statistics))
             return known[2]
+
+    def _lexicon(self, source: str, target: str) -> Lexicon | None:
+        """A dictionary that was removed since the start, or is broken, must not cost a query its other answers."""
+        try:
+            return self._store.lexicon(source, target)
+        except ResourceError as error:
+            log.warning("translating %s to %s without dictionaries: %s", source, target, error)
+            return None
 
     def _build(self, glossaries: tuple[Glossary, ...], statistics: Vocabulary | None) -> Translator:
         pairs = self._store.pairs().union(*(glossary.pairs() for glossary in glossaries))
@@ -111,8 +120,8 @@ class Translators:
                 phrases = GlossarySource(glossaries, source, target)
                 if phrases:
                     known.append(NamedSource(GLOSSARY, phrases, 0.0, exclusive=True))
-                if (source, target) in self._store.pairs():
-                    known.append(NamedSource(DICTIONARY, self._store.lexicon(source, target), DICTIONARY_COST))
+                if (source, target) in self._store.pairs() and (lexicon := self._lexicon(source, target)):
+                    known.append(NamedSource(DICTIONARY, lexicon, DICTIONARY_COST))
                 cache[source, target] = known
             return known
 

@@ -46,10 +46,10 @@ def _translate(text: str, source: str, target: str, named: Sequence[NamedSource]
     engines = {piece.option.source for piece in pieces} - {KEEP, PROTECTED, DROPPED}
     if not engines:
         return kept(text)
-    covered = sum(piece.span.end - piece.span.start for piece in pieces if piece.option.source != KEEP)
     total = sum(atom.end - atom.start for atom in atoms)
+    left = sum(piece.span.end - piece.span.start for piece in pieces if piece.option.source == KEEP)
     order = [source.name for source in named if source.name in engines]
-    return Translation(_render(normal, pieces, target), "+".join(dict.fromkeys(order)), round(covered / total, 3))
+    return Translation(_render(normal, pieces, target), "+".join(dict.fromkeys(order)), round(1 - left / total, 3))
 
 
 def _render(text: str, pieces: Sequence[Piece], target: str) -> str:

@@ -67,6 +67,22 @@ def slow(seconds: float, then: Behaviour) -> Behaviour:
     return behave
 
 
+def hung_up(noticed: threading.Event, *, within_s: float = 10.0) -> Behaviour:
+    """Never answer; tell when the caller closes the connection."""
+
+    def behave(handler: BaseHTTPRequestHandler, request: Json) -> None:
+        handler.connection.settimeout(within_s)
+        try:
+            closed = handler.connection.recv(1) == b""
+        except OSError as error:
+            closed = isinstance(error, ConnectionResetError)
+        if closed:
+            noticed.set()
+        handler.close_connection = True
+
+    return behave
+
+
 def _send(handler: BaseHTTPRequestHandler, status: int, body: bytes, length: int) -> None:
     handler.send_response(status)
     handler.send_header("Content-Type", "application/json")

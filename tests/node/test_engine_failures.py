@@ -1,13 +1,14 @@
 """Whatever the model service does, the shopper gets a 200 with hits, and the response says what was missing and why."""
 
 import json
+import threading
 import time
 from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from tests.node.engine_rig import Json, Rig, ids, told
-from tests.node.fake_service import Behaviour, FakeService, dripping, raw, reply, slow, truncated
+from tests.node.fake_service import Behaviour, FakeService, dripping, hung_up, raw, reply, slow, truncated
 
 pytestmark = pytest.mark.node
 LAMP: Json = {"match": {"title": "lamp"}}
@@ -184,6 +185,14 @@ def test_invalid_queries_stay_errors_of_the_caller(rig: Rig) -> None:
     assert answer.status_code == 400
     assert "parse" in answer.text.lower()
     assert time.monotonic() - begin < 2, "an invalid query does not wait for the service"
+
+
+def test_a_search_that_is_over_hangs_up_on_the_service(rig: Rig) -> None:
+    noticed = threading.Event()
+    rig.service.behaviours["/understand"] = hung_up(noticed)
+    bad = {"query_string": {"query": "lamp AND (", "default_field": "title"}}
+    assert rig.http.post("/shop/_search?search_pipeline=shop", json={"query": bad}).status_code == 400
+    assert noticed.wait(3), "the deadline is 5 s away"
 
 
 def test_unknown_index_stays_a_404(rig: Rig) -> None:

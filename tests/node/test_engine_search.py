@@ -110,6 +110,17 @@ def test_source_filter_doc_values_fields_and_script_fields(rig: Rig) -> None:
         assert hit["_seq_no"] >= 0
 
 
+def test_vectors_come_back_only_when_asked_for(rig: Rig) -> None:
+    def returned(**body: object) -> set[str]:
+        hits = rig.search({"query": LAMP, **body})["hits"]["hits"]
+        return set.union(*(set(hit["_source"]) for hit in hits))
+
+    assert "embedding" not in returned()
+    assert {"title", "brand", "picture"} <= returned(), "picture is no vector field of this pipeline"
+    assert "embedding" in returned(_source=True)
+    assert returned(_source=["embedding"]) == {"embedding"}
+
+
 @pytest.mark.parametrize(
     "body", [{"_source": False}, {"stored_fields": "_none_", "_source": False}, {"stored_fields": []}]
 )

@@ -16,9 +16,13 @@ from typing import Any
 
 import pytest
 
+from plugin.errors import NodeError
 from plugin.ground import ground_for
+from plugin.node import NodeConfig, wait_for_node
+from plugin.processes import Daemon
 from plugin.stack import read_stack
 from rerank.home import polyrank_home
+from tests.node.conftest import RunningNode
 
 
 class Shell:
@@ -115,3 +119,11 @@ def test_a_requested_port_in_use_is_said_at_once(shell: Shell) -> None:
         port = busy.getsockname()[1]
         assert f"port {port} on 127.0.0.1 is in use" in shell.plugin("up", "--port", str(port), code=1)
     assert shell.status() == {"nodes": [], "service": None}
+
+
+def test_another_node_that_took_the_port_is_not_taken_for_ours(node: RunningNode, tmp_path: Path) -> None:
+    port = int(node.url.rpartition(":")[2])
+    config = NodeConfig("late", tmp_path, port, 9399, ["127.0.0.1:9399"])
+    ours = Daemon(os.getpid(), sys.executable)
+    with pytest.raises(NodeError, match=rf"port {port} was taken by another OpenSearch \(pid {node.daemon.pid}\)"):
+        wait_for_node(config, ours, nodes=1, patience_s=5)

@@ -76,3 +76,13 @@ def test_a_script_that_is_not_served_is_still_told(detector: LanguageDetector) -
 
 def test_below_the_threshold_nothing_is_claimed() -> None:
     assert load_detector(SERVED, threshold=1.1).detect(["kabellose kopfhörer"])[0].language == "und"
+
+
+def test_candidates_are_the_likeliest_languages_in_order(detector: LanguageDetector) -> None:
+    found = detector.candidates("lampe")
+    shares = [one.confidence for one in found]
+    assert {"de", "fr"} <= {one.language for one in found}
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) <= 1.001
+    assert detector.candidates("12345") == []
+    assert [one.language for one in detector.candidates("наушники")] == ["ru"]

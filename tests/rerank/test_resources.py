@@ -1,3 +1,4 @@
+import gzip
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,23 @@ def test_a_wrong_glossary_is_not_copied(tmp_path: Path) -> None:
     with pytest.raises(ResourceError):
         write_glossary(tmp_path / "resources", "mine", wrong)
     assert not list((tmp_path / "resources").rglob("*.tsv"))
+
+
+def test_a_gzipped_glossary_is_copied_plain(tmp_path: Path) -> None:
+    source = tmp_path / "mine.tsv.gz"
+    source.write_bytes(gzip.compress(b"en\tde\nmouse\tMaus\n"))
+    write_glossary(tmp_path / "resources", "mine", source)
+    (glossary,) = Resources(tmp_path / "resources").glossaries()
+    assert glossary.lookup("maus", "de", "en") == ("mouse",)
+
+
+def test_a_glossary_that_is_broken_while_searches_run_stays_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "glossary" / "mine.tsv"
+    path.parent.mkdir()
+    path.write_text("en\tde\nmouse\tMaus\n")
+    resources = Resources(tmp_path, recheck_seconds=0.0)
+    before = resources.glossaries()
+    path.write_text("en\tde\nmouse\n")
+    assert resources.glossaries() == before
+    path.write_text("en\tde\nkeyboard\tTastatur\n")
+    assert resources.glossaries()[0].lookup("tastatur", "de", "en") == ("keyboard",)

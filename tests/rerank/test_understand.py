@@ -25,11 +25,11 @@ class Script:
         self.targets: list[str] = []
         self.catalogues: list[str | None] = []
 
-    def detect(
-        self, texts: Sequence[str], *, prior: str | None = None, vocabulary: Vocabulary | None = None
+    def candidates(
+        self, text: str, *, prior: str | None = None, vocabulary: Vocabulary | None = None
     ) -> list[Detection]:
         self.priors.append(prior)
-        return [Detection(self.language, 0.9) for _ in texts]
+        return [Detection(self.language, 0.9)]
 
     def translator(self, vocabulary: str | None = None) -> Translator:
         self.catalogues.append(vocabulary)
@@ -55,7 +55,7 @@ def test_a_foreign_query_is_read_in_the_models_language() -> None:
     assert found.model_query == "wireless headphones"
     assert {code: item.text for code, item in found.translations.items()} == {"fr": "casque sans fil"}
     assert np.allclose(found.vector or (), HashEmbedder().embed_queries(["wireless headphones"])[0], atol=1e-6)
-    assert (script.priors, script.catalogues) == (["de-AT"], ["shop"])
+    assert (script.priors, set(script.catalogues)) == (["de-AT"], {"shop"})
 
 
 @pytest.mark.parametrize("language", ["en", "und"])
@@ -78,3 +78,31 @@ def test_what_is_not_wanted_is_not_computed() -> None:
 def test_a_repeated_query_has_the_same_vector() -> None:
     subject = understander(Script("en", {}))
     assert subject.understand(Question("cable")).vector is subject.understand(Question("cable")).vector
+
+
+class Undecided(Script):
+    """Finds a text as likely Swedish as German, and Polish a little more; knows one of them."""
+
+    def candidates(
+        self, text: str, *, prior: str | None = None, vocabulary: Vocabulary | None = None
+    ) -> list[Detection]:
+        return [Detection("pl", 0.4), Detection("sv", 0.3), Detection("de", 0.3)]
+
+    def pairs(self) -> frozenset[tuple[str, str]]:
+        return frozenset({("sv", "en"), ("de", "en"), ("pl", "en")})
+
+    def translate(self, texts: Sequence[str], source: str, target: str) -> list[Translation]:
+        if source != self.language:
+            return [Translation(text, "keep", 0.0) for text in texts]
+        return super().translate(texts, source, target)
+
+
+def test_the_language_in_which_the_query_makes_sense_wins() -> None:
+    found = understander(Undecided("sv", {"en": "lamp"})).understand(Question("lampa", ("en",)))
+    assert (found.language.language, found.model_query) == ("sv", "lamp")
+    assert found.language.confidence > 0.9
+
+
+def test_where_nothing_makes_sense_the_likeliest_language_stands() -> None:
+    found = understander(Undecided("fr", {"en": "lamp"})).understand(Question("qwrt", ("en",)))
+    assert (found.language.language, found.model_query) == ("pl", "qwrt")

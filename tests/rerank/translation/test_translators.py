@@ -107,3 +107,25 @@ def test_numbers_models_and_measures_are_never_changed(translators: Translators,
     for word in words:
         if any(letter.isdigit() for letter in word):
             assert found.count(word) >= words.count(word)
+
+
+def test_a_dictionary_that_is_removed_under_a_running_service_costs_its_translations_alone(
+    translators: Translators, tmp_path: Path
+) -> None:
+    assert translators.translator().translate(["maus"], "de", "en")[0].text == "mouse"
+    for path in (tmp_path / "dictd").iterdir():
+        path.unlink()
+    found = translators.translator()
+    assert found.translate(["maus"], "de", "en")[0].text == "mouse", "compiled before"
+    assert found.translate(["机"], "ja", "en")[0].engine == "keep", "not compiled in time"
+    assert translators.knowledge("ja", {"机"}) is None
+
+
+def test_a_glossary_phrase_with_an_elided_article_is_found(
+    translators: Translators, resources: Resources, tmp_path: Path
+) -> None:
+    source = tmp_path / "mine.tsv"
+    source.write_text("en\tfr\nolive oil\thuile d'olive\n")
+    write_glossary(resources.folder, "mine", source)
+    found = translators.translator("shop").translate(["Huile d’olive"], "fr", "en")[0]
+    assert (found.text, found.engine, found.confidence) == ("olive oil", "glossary", 1.0)

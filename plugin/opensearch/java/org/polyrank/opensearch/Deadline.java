@@ -30,6 +30,7 @@ final class Deadline implements AutoCloseable {
     private final long limitMs;
     private final long endNanos;
     private final List<CompletableFuture<?>> waitedFor = new ArrayList<>();
+    private final List<CompletableFuture<?>> whileOpen = new ArrayList<>();
     private Scheduler.Cancellable timer;
     private RuntimeException end;
     private boolean closed;
@@ -66,6 +67,17 @@ final class Deadline implements AutoCloseable {
         return future;
     }
 
+    /** Cancels the future when the search is over without it: nobody waits for it any more. Returns the same future. */
+    <T> CompletableFuture<T> whileOpen(CompletableFuture<T> future) {
+        boolean over;
+        synchronized (this) {
+            over = closed;
+            if (!over) whileOpen.add(future);
+        }
+        if (over) future.cancel(true);
+        return future;
+    }
+
     TaskCancelledException cancelled() {
         return new TaskCancelledException("the search was cancelled");
     }
@@ -91,8 +103,13 @@ final class Deadline implements AutoCloseable {
     }
 
     @Override
-    public synchronized void close() {
-        closed = true;
-        if (timer != null) timer.cancel();
+    public void close() {
+        List<CompletableFuture<?>> open;
+        synchronized (this) {
+            closed = true;
+            if (timer != null) timer.cancel();
+            open = List.copyOf(whileOpen);
+        }
+        for (CompletableFuture<?> future : open) future.cancel(true);
     }
 }

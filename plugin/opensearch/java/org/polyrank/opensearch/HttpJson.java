@@ -41,7 +41,7 @@ final class HttpJson implements AutoCloseable {
 
     /**
      * Posts one JSON object and parses the JSON object that comes back.
-     * The future fails with a {@link ServiceException} alone, at the latest after `timeoutMs`.
+     * The future fails with a {@link ServiceException} alone, at the latest after `timeoutMs`. Cancelling it hangs up.
      */
     CompletableFuture<Map<String, Object>> post(URI uri, Map<String, Object> body, long timeoutMs) {
         byte[] json;
@@ -55,7 +55,12 @@ final class HttpJson implements AutoCloseable {
             .header("Content-Type", "application/json")
             .POST(HttpRequest.BodyPublishers.ofByteArray(json))
             .build();
-        return exchange(request, timeoutMs).thenApply(response -> parse(uri, response));
+        CompletableFuture<HttpResponse<byte[]>> exchange = exchange(request, timeoutMs);
+        CompletableFuture<Map<String, Object>> answer = exchange.thenApply(response -> parse(uri, response));
+        answer.whenComplete((value, error) -> {
+            if (answer.isCancelled()) exchange.cancel(true);
+        });
+        return answer;
     }
 
     /** Opens a connection and loads the client's classes: the first exchange of a JVM costs hundreds of milliseconds. */
@@ -78,6 +83,9 @@ final class HttpJson implements AutoCloseable {
             // a timeout arrives on the JVM's one timer thread, where no search may go on
             if (threads.isShutdown()) outcome.completeExceptionally(sick);
             else threads.execute(() -> outcome.completeExceptionally(sick));
+        });
+        outcome.whenComplete((response, error) -> {
+            if (outcome.isCancelled()) answer.cancel(true);
         });
         return outcome;
     }

@@ -5,6 +5,8 @@ import org.apache.logging.log4j.LogManager;
 import org.apache.logging.log4j.Logger;
 import org.opensearch.action.search.SearchRequest;
 import org.opensearch.core.action.ActionListener;
+import org.opensearch.search.builder.SearchSourceBuilder;
+import org.opensearch.search.fetch.subphase.FetchSourceContext;
 import org.opensearch.search.pipeline.AbstractProcessor;
 import org.opensearch.search.pipeline.PipelineProcessingContext;
 import org.opensearch.search.pipeline.SearchRequestProcessor;
@@ -47,6 +49,7 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
             listener.onResponse(request);
             return;
         }
+        leaveOutVectors(request.source());
         SearchNote note = SearchTaskFilter.currentNote(engine.threadPool().getThreadContext());
         Task task = note.task();
         CallerContext callerContext = new CallerContext(engine.threadPool());
@@ -56,6 +59,13 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
             if (deadline.isCancelled()) listener.onFailure(deadline.cancelled());
             else listener.onResponse(rewritten(request, outcome, error, report, note));
         }, callerContext);
+    }
+
+    /** A caller who does not say which fields to return wants no vectors: they are four fifths of a hit. */
+    private void leaveOutVectors(SearchSourceBuilder source) {
+        if (source.fetchSource() != null || source.storedFields() != null || config.knn().isEmpty()) return;
+        String[] fields = config.knn().stream().map(RetrieverConfig.Knn::field).toArray(String[]::new);
+        source.fetchSource(new FetchSourceContext(true, null, fields));
     }
 
     private CompletableFuture<HybridSearch.Outcome> start(

@@ -60,7 +60,7 @@ final class ServicePool implements AutoCloseable {
      *
      * @param reader turns the JSON object into a value and throws IllegalArgumentException on an answer of the wrong shape,
      *               which counts as a sick service
-     * @return a future that fails with a {@link ServiceException} alone
+     * @return a future that fails with a {@link ServiceException} alone, unless the search ends first: then the call is hung up
      */
     <T> CompletableFuture<T> call(String path, Map<String, Object> body, Deadline deadline, Function<Map<String, Object>, T> reader) {
         Endpoint first = acquire(null);
@@ -81,7 +81,8 @@ final class ServicePool implements AutoCloseable {
         endpoint.callsInFlight().incrementAndGet();
         long timeoutMs = Math.max(1, deadline.remainingMs());
         URI uri = endpoint.base().resolve(endpoint.base().getPath() + path);
-        return http.post(uri, body, timeoutMs).thenApply(answer -> {
+        CompletableFuture<Map<String, Object>> posted = deadline.whileOpen(http.post(uri, body, timeoutMs));
+        return posted.thenApply(answer -> {
             try {
                 return reader.apply(answer);
             } catch (IllegalArgumentException e) {
@@ -89,8 +90,10 @@ final class ServicePool implements AutoCloseable {
             }
         }).whenComplete((value, error) -> {
             endpoint.callsInFlight().decrementAndGet();
-            if (!isSick(error)) endpoint.breaker().succeeded();
-            else if (timeoutMs < TELLING_TIMEOUT_MS) endpoint.breaker().abandoned();
+            boolean hungUp = posted.isCancelled();
+            boolean late = hungUp && deadline.isReached(); // the search ended a moment before the call's own timeout
+            if (!isSick(error) && !hungUp) endpoint.breaker().succeeded();
+            else if (timeoutMs < TELLING_TIMEOUT_MS || hungUp && !late) endpoint.breaker().abandoned();
             else endpoint.breaker().failed(System.nanoTime());
         });
     }

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -56,9 +56,11 @@ def train(recipe: Recipe, data: Sequence[Path], base: str, out: Path, *, progres
 
     set_seed(recipe.seed)
     model = _load(base, recipe)
+    start = {name: value.detach().clone() for name, value in model.model.named_parameters()} if recipe.base_share else {}
     with tempfile.TemporaryDirectory() as scratch:
         trainer = _trainer(model, recipe, pairs, Path(scratch), progress)
         result = trainer.train()
+    _blend(model, start, recipe.base_share)
     _save(model, recipe, data, out)
     return Trained(out, len(pairs), int(result.global_step), float(result.training_loss))
 
@@ -125,6 +127,19 @@ def _trainer(model: Any, recipe: Recipe, pairs: list[TrainingPair], scratch: Pat
     return CrossEncoderTrainer(
         model=model, args=arguments, train_dataset=table, loss=make_loss(recipe, model), callbacks=callbacks
     )
+
+
+def _blend(model: Any, start: Mapping[str, Any], share: float) -> None:
+    """Move the weights back towards where they started.
+
+    Source: Wortsman et al., 2022, Robust fine-tuning of zero-shot models, arXiv:2109.01903.
+    """
+    import torch
+
+    with torch.no_grad():
+        for name, value in model.model.named_parameters():
+            if name in start:
+                value.lerp_(start[name].to(value.device), share)
 
 
 def _save(model: Any, recipe: Recipe, data: Sequence[Path], out: Path) -> None:

@@ -23,7 +23,9 @@ class Recipe:
 
     `gains` gives each grade (its position) the probability to learn; `warmup` is a share of all steps;
     `frozen_layers` -1 trains all, 0 freezes the embeddings, n the n lowest layers too; `average_last` is the number
-    of checkpoints, evenly spread over the last fifth of the steps, whose weights are averaged (0: the last weights).
+    of checkpoints, evenly spread over the last fifth of the steps, whose weights are averaged (0: the last weights);
+    `base_share` is the share of the weights it started from in the result (0: none), for a stage that must not forget
+    the one before it.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Recipe:
     weight_decay: float = 0.01
     frozen_layers: int = -1
     average_last: int = 0
+    base_share: float = 0.0
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -67,13 +70,15 @@ def read_recipe(path: Path) -> Recipe:
         raise TrainingError(f"the recipe {path}: `loss` must be one of {', '.join(get_args(Loss))}")
     if recipe.epochs <= 0 or recipe.batch_size < 1 or recipe.max_length < 8 or not recipe.gains:
         raise TrainingError(f"the recipe {path}: epochs, batch_size, max_length and gains must be positive")
+    if not 0.0 <= recipe.base_share <= 1.0:
+        raise TrainingError(f"the recipe {path}: `base_share` must be from 0 to 1")
     return recipe
 
 
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("name", "base_model", "licence", "loss"), str),
     **dict.fromkeys(("max_length", "seed", "batch_size", "frozen_layers", "average_last"), int),
-    **dict.fromkeys(("epochs", "learning_rate", "warmup", "weight_decay"), (int, float)),
+    **dict.fromkeys(("epochs", "learning_rate", "warmup", "weight_decay", "base_share"), (int, float)),
     **dict.fromkeys(("languages", "gains"), list),
 }
 

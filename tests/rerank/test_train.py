@@ -160,3 +160,14 @@ def test_the_same_seed_gives_the_same_weights(tmp_path: Path, base: Path) -> Non
         train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / name, progress=False)
     first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "b"))
     assert first == second
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore")
+def test_the_base_share_draws_the_weights_back_to_where_they_started(tmp_path: Path, base: Path) -> None:
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
+    for name, epochs in (("a", 1), ("b", 3)):
+        recipe = replace(RECIPE, epochs=epochs, base_share=1.0)
+        train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / name, progress=False)
+    first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "b"))
+    assert first == second, "all of the start: training leaves no trace"

@@ -56,7 +56,7 @@ def train(recipe: Recipe, data: Sequence[Path], base: str, out: Path, *, progres
 
     set_seed(recipe.seed)
     model = _load(base, recipe)
-    start = {name: value.detach().clone() for name, value in model.model.named_parameters()} if recipe.base_share else {}
+    start = {name: value.detach().clone() for name, value in model.model.named_parameters()}
     with tempfile.TemporaryDirectory() as scratch:
         trainer = _trainer(model, recipe, pairs, Path(scratch), progress)
         result = trainer.train()

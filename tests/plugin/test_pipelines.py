@@ -14,7 +14,9 @@ def test_the_body_names_retrievers_fusion_and_reranking() -> None:
     assert found["languages"] == ["en", "de"]
     assert found["vocabulary"] == "shop"
     assert [next(iter(one)) for one in found["retrievers"]] == ["lexical", "translated", "knn"]  # type: ignore[attr-defined]
-    assert found["combination"] == {"technique": "rrf", "rank_constant": 60}
+    assert found["combination"] == {"technique": "min_max"}
+    by_rank = processor(PipelineConfig(technique="rrf").body())
+    assert by_rank["combination"] == {"technique": "rrf", "rank_constant": 60}
     assert BODY["response_processors"] == [{"polyrank_response": {}}]
 
 

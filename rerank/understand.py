@@ -18,6 +18,9 @@ CACHED_VECTORS = 4096
 NOT_UNDERSTOOD = 0.02
 """How likely a language is, by itself, in which not one word of the query has a translation."""
 
+UNTOLD = 0.5
+"""The same of a language that no dictionary or glossary covers: it may be right, but a translation is of more use."""
+
 
 class QueryDetector(Protocol):
     """A detector that may use the caller's locale and the catalogue's own words."""
@@ -107,7 +110,7 @@ class Understander:
         """Choose among the likely languages the one in which the query also makes sense.
 
         Two words are German, Dutch and Swedish to any detector; dictionaries and glossaries that understand them in
-        one of these alone decide. A language without any says nothing, and keeps its probability.
+        one of these alone decide. A language without any is taken to understand half.
         """
         found = self._detector.candidates(question.text, prior=question.locale, vocabulary=vocabulary)
         if not found:
@@ -118,11 +121,13 @@ class Understander:
         return Detection(found[best].language, round(weights[best] / sum(weights), 4))
 
     def _sense(self, translator: Translator, text: str, language: str) -> float:
-        """Return the share of the query that can be translated for the models, 1 where no translator can tell."""
+        """Return the share of the query that can be translated for the models; `UNTOLD` where no translator tells."""
+        if language in self._embedder.languages:
+            return 1.0
         pairs = translator.pairs()
         targets = [target for target in self._embedder.languages if (language, target) in pairs]
-        if language in self._embedder.languages or not targets:
-            return 1.0
+        if not targets:
+            return UNTOLD
         return max(NOT_UNDERSTOOD, translator.translate([text], language, targets[0])[0].confidence)
 
     def _translate(self, question: Question, source: str) -> dict[str, Translation]:

@@ -106,3 +106,15 @@ def test_the_language_in_which_the_query_makes_sense_wins() -> None:
 def test_where_nothing_makes_sense_the_likeliest_language_stands() -> None:
     found = understander(Undecided("fr", {"en": "lamp"})).understand(Question("qwrt", ("en",)))
     assert (found.language.language, found.model_query) == ("pl", "qwrt")
+
+
+class OnlyGerman(Undecided):
+    """Translates German alone."""
+
+    def pairs(self) -> frozenset[tuple[str, str]]:
+        return frozenset({("de", "en")})
+
+
+def test_a_language_that_can_be_translated_goes_before_one_that_no_translator_covers() -> None:
+    found = understander(OnlyGerman("de", {"en": "lamp"})).understand(Question("lampe", ("en",)))
+    assert (found.language.language, found.model_query) == ("de", "lamp")

@@ -92,10 +92,11 @@ class Understander:
         seconds: dict[str, float] = {}
         started = time.perf_counter()
         vocabulary = self._vocabulary(question.vocabulary)
-        language = self._language(question, vocabulary)
+        translate = _Once(self._translators.translator(question.vocabulary), question.text)
+        language = self._language(question, vocabulary, translate)
         seconds["detect"] = time.perf_counter() - started
         started = time.perf_counter()
-        translations = self._translate(question, language.language)
+        translations = self._translate(question, language.language, translate)
         seconds["translate"] = time.perf_counter() - started
         model_query = self._model_query(question.text, language.language, translations)
         vector = None
@@ -106,7 +107,7 @@ class Understander:
         wanted = {code: item for code, item in translations.items() if code in question.languages}
         return Understanding(language, wanted if "translations" in question.want else {}, model_query, vector, seconds)
 
-    def _language(self, question: Question, vocabulary: Vocabulary | None) -> Detection:
+    def _language(self, question: Question, vocabulary: Vocabulary | None, translate: "_Once") -> Detection:
         """Choose among the likely languages the one in which the query also makes sense.
 
         Two words are German, Dutch and Swedish to any detector; dictionaries and glossaries that understand them in
@@ -115,32 +116,27 @@ class Understander:
         found = self._detector.candidates(question.text, prior=question.locale, vocabulary=vocabulary)
         if not found:
             return Detection(UNDETERMINED, 0.0)
-        translator = self._translators.translator(question.vocabulary)
-        weights = [one.confidence * self._sense(translator, question.text, one.language) for one in found]
+        weights = [one.confidence * self._sense(one.language, translate) for one in found]
         best = max(range(len(found)), key=lambda place: weights[place])
         return Detection(found[best].language, round(weights[best] / sum(weights), 4))
 
-    def _sense(self, translator: Translator, text: str, language: str) -> float:
+    def _sense(self, language: str, translate: "_Once") -> float:
         """Return the share of the query that can be translated for the models; `UNTOLD` where no translator tells."""
         if language in self._embedder.languages:
             return 1.0
-        pairs = translator.pairs()
-        targets = [target for target in self._embedder.languages if (language, target) in pairs]
+        targets = [target for target in self._embedder.languages if (language, target) in translate.pairs]
         if not targets:
             return UNTOLD
-        return max(NOT_UNDERSTOOD, translator.translate([text], language, targets[0])[0].confidence)
+        return max(NOT_UNDERSTOOD, translate(language, targets[0]).confidence)
 
-    def _translate(self, question: Question, source: str) -> dict[str, Translation]:
+    def _translate(self, question: Question, source: str, translate: "_Once") -> dict[str, Translation]:
         read = self._embedder.languages
         targets = list(question.languages) if "translations" in question.want else []
         if source not in read:
             targets += [language for language in read if language not in targets]
         if source == UNDETERMINED:
             return {}
-        translator = self._translators.translator(question.vocabulary)
-        translations = {
-            target: translator.translate([question.text], source, target)[0] for target in targets if target != source
-        }
+        translations = {target: translate(source, target) for target in targets if target != source}
         return {target: item for target, item in translations.items() if item.engine != KEPT}
 
     def _model_query(self, text: str, language: str, translations: Mapping[str, Translation]) -> str:
@@ -151,3 +147,17 @@ class Understander:
     def _embed(self, text: str) -> tuple[float, ...]:
         vector = self._embedder.embed_queries([text])[0]
         return tuple(round(number, 7) for number in vector.tolist())
+
+
+class _Once:
+    """Translates one query, each pair of languages once: telling its language and reading it ask for the same."""
+
+    def __init__(self, translator: Translator, text: str) -> None:
+        self._translator, self._text = translator, text
+        self._done: dict[tuple[str, str], Translation] = {}
+        self.pairs = translator.pairs()
+
+    def __call__(self, source: str, target: str) -> Translation:
+        if (source, target) not in self._done:
+            self._done[source, target] = self._translator.translate([self._text], source, target)[0]
+        return self._done[source, target]

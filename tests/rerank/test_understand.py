@@ -55,7 +55,8 @@ def test_a_foreign_query_is_read_in_the_models_language() -> None:
     assert found.model_query == "wireless headphones"
     assert {code: item.text for code, item in found.translations.items()} == {"fr": "casque sans fil"}
     assert np.allclose(found.vector or (), HashEmbedder().embed_queries(["wireless headphones"])[0], atol=1e-6)
-    assert (script.priors, set(script.catalogues)) == (["de-AT"], {"shop"})
+    assert (script.priors, script.catalogues) == (["de-AT"], ["shop"])
+    assert sorted(script.targets) == ["en", "fr"], "each once: to tell the language, and to read it"
 
 
 @pytest.mark.parametrize("language", ["en", "und"])

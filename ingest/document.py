@@ -16,11 +16,16 @@ TRANSLATED_FIELDS = ("title", "text", "attributes")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One entry of a feed as it stood there: the feed's name, the line it starts on (from 1), its fields."""
+    """One entry of a feed as it stood there: the feed's name, the line it starts on (from 1), its fields.
+
+    `source` names the configured source it belongs to, and `prior` its likely language (BCP 47), where known.
+    """
 
     feed: str
     line: int
     fields: Mapping[str, Any]
+    source: str = ""
+    prior: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from ingest.csv_feed import CsvFeed
 from ingest.document import DeadLetter, Record
@@ -25,6 +25,31 @@ class Feed(Protocol):
 
     def progress(self) -> float:
         """Return how much of the feed was read, 0..1; may be asked from another thread."""
+        ...
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A feed that goes on where the last run ended, or tells that nothing changed since.
+
+    A run hands it what was kept of the last one (`resume`), reads `entries`, and keeps `bookmark` under the feed's
+    name once the index has acknowledged everything that was read, never before. A feed without a bookmark is read
+    from its start.
+    """
+
+    def resume(self, bookmark: Mapping[str, Any]) -> None:
+        """Go on behind what `bookmark` covers; to be called before `entries`. Whatever cannot be used in it is
+        ignored, so that the feed is read again rather than a record lost."""
+        ...
+
+    def bookmark(self) -> dict[str, Any]:
+        """Return, as JSON, where the next run may go on: it covers the entries given so far and no more."""
+        ...
+
+    @property
+    def whole(self) -> bool:
+        """Whether `entries` gave all that the source holds, so that a document it lacks was deleted there. False
+        after a reading of changes alone."""
         ...
 
 

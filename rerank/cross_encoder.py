@@ -13,7 +13,7 @@ from rerank.manifest import Calibration, Manifest
 from rerank.protocols import Pair, Scores
 from rerank.session import Session, SessionOptions
 from rerank.template import DocumentTemplate
-from rerank.tokenize import Tokenizer
+from rerank.tokenize import Tokenizer, Tokens
 
 MAX_BATCH_TOKENS = 512
 """Small batches stay in the cache of a core: fewer idle positions, and 2048 tokens took more CPU time."""
@@ -50,21 +50,34 @@ class CrossEncoder:
         """Return the model's raw output, float32 (n,), before activation and calibration."""
         return self._logits(pairs)[0]
 
-    def _logits(self, pairs: Sequence[Pair]) -> tuple[NDArray[np.float32], int]:
+    def tokenize(self, pairs: Sequence[Pair]) -> list[Tokens]:
+        """Turn pairs into what `score_tokens` takes, in order.
+
+        Raises:
+            ModelInputError: a text holds a lone surrogate.
+        """
         prefixes = self.manifest.query_prefix, self.manifest.document_prefix
         if any(prefixes):
             pairs = [Pair(prefixes[0] + pair.query, prefixes[1] + pair.document) for pair in pairs]
-        tokens = self._tokenizer.pairs(pairs)
+        return self._tokenizer.pairs(pairs)
+
+    def score_tokens(self, batch: Sequence[Tokens]) -> Scores:
+        """Score one non-empty batch of tokenized pairs in a single run: float32 (n,), 0..1."""
+        return activate(self.manifest, self._run(batch))
+
+    def _logits(self, pairs: Sequence[Pair]) -> tuple[NDArray[np.float32], int]:
+        tokens = self.tokenize(pairs)
         lengths = [len(item) for item in tokens]
         logits = np.empty(len(pairs), np.float32)
         for batch in plan_batches(lengths, MAX_BATCH_TOKENS):
-            output = self._session.run(pad([tokens[index] for index in batch]))
-            if output.shape != (len(batch), 1) and output.shape != (len(batch),):
-                raise BundleError(
-                    f"{self.manifest.name} gives {output.shape} for {len(batch)} pairs, not one score each"
-                )
-            logits[batch] = output.reshape(len(batch))
+            logits[batch] = self._run([tokens[index] for index in batch])
         return logits, sum(lengths)
+
+    def _run(self, batch: Sequence[Tokens]) -> NDArray[np.float32]:
+        output = self._session.run(pad(batch))
+        if output.shape != (len(batch), 1) and output.shape != (len(batch),):
+            raise BundleError(f"{self.manifest.name} gives {output.shape} for {len(batch)} pairs, not one score each")
+        return output.reshape(len(batch))
 
 
 def activate(manifest: Manifest, logits: NDArray[np.float32]) -> Scores:

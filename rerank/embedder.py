@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from rerank.manifest import Manifest, Pooling
 from rerank.protocols import Vectors
 from rerank.session import Session, SessionOptions
 from rerank.template import DocumentTemplate
-from rerank.tokenize import Tokenizer
+from rerank.tokenize import Tokenizer, Tokens
 
 MAX_BATCH_TOKENS = 512
 """Small batches stay in the cache of a core: fewer idle positions, and 2048 tokens took more CPU time."""
@@ -46,7 +47,7 @@ class SentenceEmbedder:
         Raises:
             ModelInputError: a text holds a lone surrogate.
         """
-        return self._embed([self.manifest.query_prefix + text for text in texts])
+        return self._embed(self.tokenize(texts, "query"))
 
     def embed_documents(self, texts: Sequence[str]) -> Vectors:
         """Embed documents that `template.render` has glued: float32 (n, dimension), unit L2 norm.
@@ -54,17 +55,29 @@ class SentenceEmbedder:
         Raises:
             ModelInputError: a text holds a lone surrogate.
         """
-        return self._embed([self.manifest.document_prefix + text for text in texts])
+        return self._embed(self.tokenize(texts, "document"))
 
-    def _embed(self, texts: Sequence[str]) -> Vectors:
-        tokens = self._tokenizer.texts(texts)
-        vectors = np.empty((len(texts), self.dimension), np.float32)
+    def tokenize(self, texts: Sequence[str], kind: Literal["query", "document"]) -> list[Tokens]:
+        """Turn texts, with the prefix of their kind, into what `embed_tokens` takes, in order.
+
+        Raises:
+            ModelInputError: a text holds a lone surrogate.
+        """
+        prefix = self.manifest.query_prefix if kind == "query" else self.manifest.document_prefix
+        return self._tokenizer.texts([prefix + text for text in texts])
+
+    def embed_tokens(self, batch: Sequence[Tokens]) -> Vectors:
+        """Embed one non-empty batch of tokenized texts in a single run: float32 (n, dimension), unit L2 norm."""
+        inputs = pad(batch)
+        hidden = self._session.run(inputs)
+        if hidden.ndim != 3 or hidden.shape[2] != self.dimension:
+            raise BundleError(f"{self.manifest.name} gives {hidden.shape}, not {self.dimension} numbers a token")
+        return pool(hidden, inputs["attention_mask"], self._pooling)
+
+    def _embed(self, tokens: Sequence[Tokens]) -> Vectors:
+        vectors = np.empty((len(tokens), self.dimension), np.float32)
         for batch in plan_batches([len(item) for item in tokens], MAX_BATCH_TOKENS):
-            inputs = pad([tokens[index] for index in batch])
-            hidden = self._session.run(inputs)
-            if hidden.ndim != 3 or hidden.shape[2] != self.dimension:
-                raise BundleError(f"{self.manifest.name} gives {hidden.shape}, not {self.dimension} numbers a token")
-            vectors[batch] = pool(hidden, inputs["attention_mask"], self._pooling)
+            vectors[batch] = self.embed_tokens([tokens[index] for index in batch])
         return vectors
 
 

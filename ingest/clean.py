@@ -7,8 +7,10 @@ from typing import Any
 
 from ingest.attributes import attributes_text
 from ingest.document import DeadLetter, Document, Record
-from ingest.normalize import clean_text, clean_value, parse_gtins, parse_price
+from ingest.normalize import clean_text, clean_value, parse_gtins, parse_moment, parse_price
+from ingest.units import parse_measures
 from rerank.protocols import UNDETERMINED
+from rerank.translation.words import fold
 
 FIELD_NAMES: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "sku", "product_id", "item_id"),
@@ -19,8 +21,10 @@ FIELD_NAMES: Mapping[str, tuple[str, ...]] = {
     "price": ("price",),
     "price_cents": ("price_cents",),
     "currency": ("currency",),
-    "gtin": ("gtin", "ean", "upc", "barcode"),
-    "language": ("lang", "language", "content_language"),
+    "gtin": ("gtin", "ean", "upc", "barcode", "isbn"),
+    "mpn": ("mpn", "manufacturer_part_number", "part_number"),
+    "updated": ("updated", "updated_at", "last_modified", "date_modified"),
+    "language": ("language", "lang", "content_language"),
     "attrs": ("attrs", "attributes"),
 }
 """Our name -> names in feeds, the first present wins; case, spaces and hyphens do not matter."""
@@ -31,11 +35,32 @@ LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]{1,8})*")
 MAX_ID_BYTES = 512
 
 
-def clean(record: Record) -> Document | DeadLetter:
+class Brands:
+    """A shop's spellings of brands; case, marks and spaces do not matter ("Hewlett-Packard", "hewlett packard")."""
+
+    def __init__(self, aliases: Mapping[str, str] | None = None) -> None:
+        """`aliases`: another spelling -> the one to use."""
+        self._known = {brand_key(alias): brand for alias, brand in (aliases or {}).items()}
+        self._known |= {brand_key(brand): brand for brand in (aliases or {}).values()}
+
+    def named(self, brand: str) -> str:
+        """Return the spelling to use; the brand itself when none is known."""
+        return self._known.get(brand_key(brand), brand) if self._known else brand
+
+
+def brand_key(brand: str) -> str:
+    """Return what spellings of one brand have in common: its letters and digits, folded."""
+    return re.sub(r"[\W_]+", "", fold(brand))
+
+
+NO_ALIASES = Brands()
+
+
+def clean(record: Record, brands: Brands = NO_ALIASES) -> Document | DeadLetter:
     """Make a document of a record. Its language is the declared one, else `und`; nothing is detected here.
 
-    A record without id, or without any title and text, is a dead letter. A price, GTIN or language that cannot be
-    read is left out (the raw value stays in `attrs`) and named in `problems`. Columns that are none of ours
+    A record without id, or without any title and text, is a dead letter. A price, GTIN, time or language that cannot
+    be read is left out (the raw value stays in `attrs`) and named in `problems`. Columns that are none of ours
     become attributes.
     """
     fields, extra = _sorted_out(record.fields)
@@ -56,18 +81,25 @@ def clean(record: Record) -> Document | DeadLetter:
     language = declared_language(fields.get("language"))
     if language is None and fields.get("language"):
         problems["language"] = fields["language"]
+    updated = parse_moment(fields["updated"]) if "updated" in fields else None
+    if updated is None and "updated" in fields:
+        problems["updated"] = fields["updated"]
+    attributes = clean_text(attributes_text({**own, **told}), markup=False)
     return Document(
         id=doc_id,
         record=record,
         title=title,
         text="" if text == title else text,
-        attributes=clean_text(attributes_text({**own, **told}), markup=False),
+        attributes=attributes,
         language=language or UNDETERMINED,
-        brand=_text(fields.get("brand")) or None,
+        brand=brands.named(_text(fields.get("brand"))) or None,
         category=_text(fields.get("category")) or None,
         price=price,
         currency=currency,
         gtin=gtin,
+        mpn=_text(fields.get("mpn")) or None,
+        measures=parse_measures((title, attributes, text)),
+        updated=updated,
         attrs=clean_value({**extra, **own, **problems}),
         problems=tuple(problems),
     )

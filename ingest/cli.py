@@ -4,21 +4,25 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ingest.clean import declared_language
+from ingest.check import check_feeds, exit_code
+from ingest.clean import Brands, declared_language
 from ingest.document import TRANSLATED_FIELDS
-from ingest.feeds import Feed, open_dead_letters, open_feed
+from ingest.feeds import Feed, open_dead_letters
 from ingest.report import RunReport, Tally
 from ingest.run import BATCH_SIZE
 from ingest.session import RunOptions
 from ingest.session import ingest as run_ingest
+from ingest.sources.shop import open_shop
 from plugin.index import DEFAULT_LANGUAGES
 from rerank.command_group import ErrorsInOneLine
+from rerank.language import ScriptDetector, load_detector
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -103,11 +107,15 @@ def _run_options(command: Callable[..., None]) -> Callable[..., None]:
 @_run_options
 @click.pass_context
 def run(ctx: click.Context, /, feeds: tuple[Path, ...], as_json: bool, **given: Any) -> None:
-    """Ingest FEEDs (.jsonl, .csv, .tsv; each also .gz) into an index; a repeated run changes nothing.
+    """Ingest FEEDs into an index; a repeated run changes nothing.
+
+    A FEED is a file (JSON lines, CSV or TSV, Google Merchant XML, Shopify or WooCommerce export, Parquet; packed or
+    not), a folder of such files, or a TOML that names sources: files, web addresses, databases.
 
     Exit code 0, or 3 when some records became dead letters.
     """
-    _ingest(ctx, [open_feed(path) for path in feeds], RunOptions(**given), as_json)
+    shop = open_shop(feeds)
+    _ingest(ctx, shop.feeds, RunOptions(**given, brands=Brands(shop.brands)), as_json)
 
 
 @main.command()
@@ -120,6 +128,45 @@ def replay(ctx: click.Context, /, letters: Path, as_json: bool, **given: Any) ->
     Exit code 0, or 3 when some of them are dead letters still.
     """
     _ingest(ctx, [open_dead_letters(letters)], RunOptions(**given, whole_catalogue=False), as_json)
+
+
+@main.command()
+@click.argument("feeds", nargs=-1, required=True, metavar="FEED...", type=click.Path(path_type=Path))
+@click.option(
+    "--languages",
+    default=",".join(DEFAULT_LANGUAGES),
+    show_default=True,
+    callback=_languages,
+    help="Languages that a record may be in.",
+)
+@click.option("--language", "prior", help="Likely language of records that declare none, such as de.")
+@click.option("--limit", type=click.IntRange(1), help="Read so many records of each feed.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.pass_context
+def check(
+    ctx: click.Context,
+    /,
+    feeds: tuple[Path, ...],
+    languages: tuple[str, ...],
+    prior: str | None,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """Show what FEEDs (as for `ingest run`) hold: records, languages, fields, problems. Writes nothing.
+
+    Exit code 0, or 3 when some records would become dead letters or a feed breaks off.
+    """
+    with TemporaryDirectory() as downloads:
+        shop = open_shop(feeds, downloads=Path(downloads))
+        detector = load_detector(languages)
+        found = check_feeds(
+            shop.feeds, detector, ScriptDetector(), prior=prior, brands=Brands(shop.brands), limit=limit
+        )
+    if as_json:
+        click.echo(json.dumps([one.as_json() for one in found], indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n".join(line for one in found for line in one.lines()))
+    ctx.exit(exit_code(found))
 
 
 def _ingest(ctx: click.Context, feeds: Sequence[Feed], options: RunOptions, as_json: bool) -> None:

@@ -53,7 +53,8 @@ class Document:
     """A product ready for the index, as far as the stages have come.
 
     `title`, `text` and `attributes` are in `language` (BCP 47, `und` when not known); `translated` holds the same
-    fields in other languages, `provenance` who translated them. `attrs` are the raw attributes, for filters.
+    fields in other languages, `provenance` who translated them. `attrs` are the raw attributes, for filters; `measures`
+    those of the texts in one spelling ("1.5 l"); `updated` is when the source last changed it, ISO 8601 in UTC.
     """
 
     id: str
@@ -67,6 +68,9 @@ class Document:
     price: float | None = None
     currency: str | None = None
     gtin: tuple[str, ...] = ()
+    mpn: str | None = None
+    measures: tuple[str, ...] = ()
+    updated: str | None = None
     attrs: Mapping[str, Any] = field(default_factory=dict)
     translated: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     provenance: Mapping[str, Mapping[str, Provenance]] = field(default_factory=dict)
@@ -109,6 +113,8 @@ class Document:
             ("price", self.price),
             ("currency", self.currency),
             ("gtin", list(self.gtin)),
+            ("mpn", self.mpn),
+            ("measures", list(self.measures)),
             ("attrs", dict(self.attrs)),
         ):
             if value not in (None, [], {}):

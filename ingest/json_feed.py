@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from ingest.document import DeadLetter, Record
-from ingest.text_file import TextFile, readable, shown
+from ingest.text_file import LongLine, TextFile, readable, shown
 
 NOT_UTF8 = "the line is not UTF-8"
 
@@ -29,21 +28,23 @@ def parse_object(line: str) -> tuple[dict[str, Any] | None, str]:
 
 
 class JsonLinesFeed:
-    """A .jsonl or .jsonl.gz file; blank lines are skipped."""
+    """A .jsonl file; blank lines are skipped."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = TextFile(path)
+    def __init__(self, file: TextFile) -> None:
+        self._file = file
 
     @property
     def name(self) -> str:
         """The file's path as it was given."""
-        return str(self._file.path)
+        return self._file.name
 
     def entries(self) -> Iterator[Record | DeadLetter]:
         """Read line by line. Raises FeedError where the file breaks off."""
-        with self._file.open(newline="\n") as lines:
+        with self._file.lines(newline="\n") as lines:
             for number, line in enumerate(lines, start=1):
-                if line.strip():
+                if isinstance(line, LongLine):
+                    yield DeadLetter(self.name, number, line.reason, raw=line.head)
+                elif line.strip():
                     yield self._entry(number, line)
 
     def _entry(self, number: int, line: str) -> Record | DeadLetter:

@@ -43,15 +43,17 @@ def assign_languages(
         documents: cleaned documents, `language` declared or `und`.
         detector: for documents that declare none.
         scripts: tells languages by script alone, `und` for Latin.
-        prior: the feed's likely language, BCP 47.
+        prior: the likely language, BCP 47, of documents whose source names none.
     """
     samples = [_sample(document) for document in documents]
     unknown = [place for place, document in enumerate(documents) if document.language == UNDETERMINED]
     declared = [place for place in range(len(documents)) if documents[place].language != UNDETERMINED]
     result = list(documents)
-    found = detector.detect([samples[place] for place in unknown], prior=prior)
-    for place, detection in zip(unknown, found, strict=True):
-        result[place] = replace(result[place], language=detection.language)
+    for likely in dict.fromkeys(documents[place].record.prior or prior for place in unknown):
+        places = [place for place in unknown if (documents[place].record.prior or prior) == likely]
+        found = detector.detect([samples[place] for place in places], prior=likely)
+        for place, detection in zip(places, found, strict=True):
+            result[place] = replace(result[place], language=detection.language)
     by_script = scripts.detect([result[place].title or samples[place] for place in declared])
     for place, detection in zip(declared, by_script, strict=True):
         if detection.confidence >= SCRIPT_SHARE and not _same_script(result[place].language, detection.language):

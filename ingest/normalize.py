@@ -3,6 +3,7 @@
 import math
 import re
 import unicodedata
+from datetime import UTC, datetime
 from typing import Any
 
 from ingest.html_text import html_to_text
@@ -103,13 +104,37 @@ def _amount(digits: str) -> float | None:
 
 
 def parse_gtins(value: Any) -> tuple[tuple[str, ...], bool]:
-    """Read one GTIN or several: strings of 8, 12, 13 or 14 digits, leading zeros kept.
+    """Read one GTIN or several: strings of 8, 12, 13 or 14 digits with a right check digit, leading zeros kept.
 
     Returns:
-        The codes in order without repeats, and whether all that was given could be read. Check digits are not
-        verified.
+        The codes in order without repeats, and whether all that was given could be read.
     """
     given = value if isinstance(value, list) else re.split(r"[,;|]", value) if isinstance(value, str) else [value]
     codes = [re.sub(r"[\s\-.]", "", str(item)) for item in given if item not in (None, "")]
-    good = [code for code in codes if code.isdecimal() and code.isascii() and len(code) in (8, 12, 13, 14)]
+    good = [code for code in codes if is_gtin(code)]
     return tuple(dict.fromkeys(good)), len(good) == len([code for code in codes if code])
+
+
+def is_gtin(code: str) -> bool:
+    """Say whether a code is a GTIN: 8, 12, 13 or 14 ASCII digits, not all zeros, the last one the check digit.
+
+    Source: GS1 General Specifications, "Check digit calculations": weights 3 and 1 in turn from the right.
+    """
+    if not (code.isascii() and code.isdecimal() and len(code) in (8, 12, 13, 14)) or not code.strip("0"):
+        return False
+    weighted = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(reversed(code[:-1])))
+    return (weighted + int(code[-1])) % 10 == 0
+
+
+def parse_moment(value: Any) -> str | None:
+    """Read a date or time in ISO 8601, or seconds since 1970, as ISO 8601 in UTC; None when it is neither.
+
+    A time without a zone counts as UTC.
+    """
+    try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value, UTC).isoformat()
+        moment = datetime.fromisoformat(str(value).strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return None

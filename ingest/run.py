@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from ingest.ahead import ahead
-from ingest.clean import clean
+from ingest.clean import NO_ALIASES, Brands, clean
 from ingest.dead_letters import DeadLetterFile
 from ingest.document import TRANSLATED_FIELDS, DeadLetter, Document, Record
 from ingest.embed import embed_documents
@@ -54,7 +54,9 @@ class Stages:
     template: DocumentTemplate | None = None
 
 
-def read_batches(feeds: Iterable[Feed], size: int, limit: int | None = None) -> Iterator[Batch]:
+def read_batches(
+    feeds: Iterable[Feed], size: int, limit: int | None = None, brands: Brands = NO_ALIASES
+) -> Iterator[Batch]:
     """Read feeds one after the other into batches of cleaned documents.
 
     Of several records with one id in a batch the last one stays.
@@ -63,18 +65,19 @@ def read_batches(feeds: Iterable[Feed], size: int, limit: int | None = None) -> 
         feeds: where records come from.
         size: entries a batch.
         limit: stop after so many entries.
+        brands: how the shop spells them.
     """
     entries = islice((entry for feed in feeds for entry in feed.entries()), limit)
     while chunk := list(islice(entries, size)):
-        yield clean_batch(chunk)
+        yield clean_batch(chunk, brands)
 
 
-def clean_batch(entries: Sequence[Record | DeadLetter]) -> Batch:
+def clean_batch(entries: Sequence[Record | DeadLetter], brands: Brands = NO_ALIASES) -> Batch:
     """Clean entries into a batch."""
     documents: dict[str, Document] = {}
     letters: list[DeadLetter] = []
     for entry in entries:
-        cleaned = clean(entry) if isinstance(entry, Record) else entry
+        cleaned = clean(entry, brands) if isinstance(entry, Record) else entry
         if isinstance(cleaned, DeadLetter):
             letters.append(cleaned)
         else:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 
+from ingest.clean import NO_ALIASES, Brands
 from ingest.dead_letters import DeadLetterFile
 from ingest.feeds import Feed
 from ingest.report import RunReport, Tally
@@ -50,6 +51,7 @@ class RunOptions:
     shards: int = 1
     replicas: int | None = None
     whole_catalogue: bool = True
+    brands: Brands = NO_ALIASES
 
 
 def ingest(
@@ -91,13 +93,15 @@ def ingest(
         translators.prepare(languages)
         if options.whole_catalogue:
             _write_vocabulary(
-                resources.folder, options, count_words(read_batches(feeds, options.batch_size, options.limit), bare)
+                resources.folder,
+                options,
+                count_words(read_batches(feeds, options.batch_size, options.limit, options.brands), bare),
             )
         memory = TranslationMemory(translators.translator(options.alias))
     counter = VocabularyCounter() if options.whole_catalogue and memory is None else None
     stages = _stages(bare, memory, embedder)
     with DeadLetterFile(options.dead_letters or _dead_letter_path(options.alias)) as letters:
-        batches = read_batches(feeds, options.batch_size, options.limit)
+        batches = read_batches(feeds, options.batch_size, options.limit, options.brands)
         sink = IndexSink(client, index, languages)
         tally = run_stages(batches, stages, sink, letters, on_batch=on_batch, counter=counter)
     with cluster_errors(f"refresh {index}"):

@@ -1,22 +1,70 @@
-"""A text file read forward, packed or not, that knows how far it was read and survives wrong encodings."""
+"""A text file read forward in lines, packed or not, in any encoding; it knows how far it was read, and a line of any
+length takes bounded memory."""
 
+import bz2
+import codecs
 import gzip
 import io
+import lzma
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from ingest.errors import FeedError
+from rerank.errors import MissingExtraError
+
+try:
+    from backports import zstd
+except ImportError:
+    zstd = None  # type: ignore[assignment]
+
+MAX_LINE_CHARS = 8_000_000
+"""No product has a longer line; a file without line ends must not fill the memory."""
+
+HEAD_CHARS = 1000
+SNIFFED_BYTES = 4096
+PACKED = {b"\x1f\x8b": "gz", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zst"}
+"""How packed files begin; a name is not asked, because servers unpack and rename."""
+
+XML_ENCODING = re.compile(rb"""<\?xml[^>]*\sencoding\s*=\s*["']([A-Za-z0-9._-]+)""")
+PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
+ONE_BYTE = ("utf-8", "ascii", "iso8859", "cp125", "cp437", "cp850", "koi8", "mac")
+"""Codecs in which a bad byte can stand as a lone surrogate; in others it becomes U+FFFD."""
+
+DAMAGED: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, lzma.LZMAError, UnicodeError)
+if zstd is not None:
+    DAMAGED = (*DAMAGED, zstd.ZstdError)
+
+
+@dataclass(frozen=True, slots=True)
+class LongLine:
+    """A line of more than `MAX_LINE_CHARS`: how it begins, and how long it is."""
+
+    head: str
+    chars: int
+
+    @property
+    def reason(self) -> str:
+        """Say what is wrong with it."""
+        return f"the line is too long: {self.chars} characters, the limit is {MAX_LINE_CHARS}"
 
 
 class TextFile:
-    """A UTF-8 file with or without BOM, gzipped when its name ends in .gz. Bytes that are not UTF-8 come as lone
-    surrogates, which `readable` tells apart, so that one bad line does not end the file."""
+    """A file of lines. gz, bz2, xz and zst are unpacked; the encoding is the one given, else what a byte order mark,
+    the zero bytes of UTF-16 or an XML declaration tell, else UTF-8.
 
-    def __init__(self, path: Path) -> None:
+    Bytes that are not of the encoding come as lone surrogates, which `readable` tells apart, so that one bad line
+    does not end the file.
+    """
+
+    def __init__(self, path: Path, *, name: str | None = None, encoding: str | None = None) -> None:
         self.path = path
+        self.name = name or str(path)
+        self._encoding = encoding
         self._size = max(path.stat().st_size, 1)
         self._raw: BinaryIO | None = None
         self._done = 0
@@ -37,21 +85,83 @@ class TextFile:
 
         Raises:
             FeedError: it cannot be read, or breaks off or is damaged somewhere (raised where that shows).
+            MissingExtraError: it is packed with zstd, and the library is not installed.
         """
         try:
             with self.path.open("rb") as raw:
                 self._raw = raw
-                packed = self.path.suffix.lower() == ".gz"
-                binary = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw
-                yield io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline=newline)
-        except (OSError, EOFError, zlib.error) as error:
-            raise FeedError(f"cannot read {self.path} to its end: {error}; what came before it was ingested") from error
+                binary = io.BufferedReader(_unpacked(raw, self.name), SNIFFED_BYTES * 16)
+                encoding = self._encoding or _encoding_of(binary.peek(SNIFFED_BYTES)[:SNIFFED_BYTES])
+                yield io.TextIOWrapper(binary, encoding=encoding, errors=_errors(encoding), newline=newline)
+        except DAMAGED as error:
+            raise FeedError(f"cannot read {self.name} to its end: {error}; what came before it was ingested") from error
         finally:
             self._raw, self._done = None, self._size
 
+    @contextmanager
+    def lines(self, *, newline: str) -> Iterator[Iterator[str | LongLine]]:
+        """Open the file and read it line by line, line ends included. Raises as `open` does."""
+        with self.open(newline=newline) as text:
+            yield _bounded(text)
+
+
+def _bounded(text: io.TextIOWrapper) -> Iterator[str | LongLine]:
+    while line := text.readline(MAX_LINE_CHARS):
+        if len(line) < MAX_LINE_CHARS or line[-1] in "\r\n":
+            yield line
+            continue
+        head, chars = line[:HEAD_CHARS], len(line)
+        while line and line[-1] not in "\r\n":
+            line = text.readline(MAX_LINE_CHARS // 8)
+            chars += len(line)
+        yield LongLine(head, chars)
+
+
+def _unpacked(raw: BinaryIO, name: str) -> io.RawIOBase:
+    start = raw.read(6)
+    raw.seek(0)
+    kind = next((kind for magic, kind in PACKED.items() if start.startswith(magic)), None)
+    if kind == "gz":
+        return cast(io.RawIOBase, gzip.GzipFile(fileobj=raw))
+    if kind == "bz2":
+        return cast(io.RawIOBase, bz2.BZ2File(raw))
+    if kind == "xz":
+        return cast(io.RawIOBase, lzma.LZMAFile(raw))
+    if kind == "zst":
+        if zstd is None:
+            raise MissingExtraError(f"{name} is packed with zstd; install it: pip install 'polyrank[zstd]'")
+        return cast(io.RawIOBase, zstd.ZstdFile(raw))
+    return cast(io.RawIOBase, raw)
+
+
+def _encoding_of(start: bytes) -> str:
+    for mark, encoding in (
+        (codecs.BOM_UTF32_LE, "utf-32"),
+        (codecs.BOM_UTF32_BE, "utf-32"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16"),
+    ):
+        if start.startswith(mark):
+            return encoding
+    if len(start) > 3 and b"\x00" in start:
+        odd, even = start[1::2].count(0), start[::2].count(0)
+        if max(odd, even) > len(start) // 5 and min(odd, even) == 0:
+            return "utf-16-le" if odd else "utf-16-be"
+    declared = XML_ENCODING.match(start.removeprefix(codecs.BOM_UTF8))
+    name = declared[1].decode("ascii") if declared else "utf-8"
+    try:
+        known = codecs.lookup(name).name
+    except LookupError:
+        return "utf-8-sig"
+    return "utf-8-sig" if known.startswith(("utf-8", "utf-16", "utf-32")) else known
+
+
+def _errors(encoding: str) -> str:
+    return "surrogateescape" if codecs.lookup(encoding).name.startswith(ONE_BYTE) else "replace"
+
 
 def readable(text: str) -> bool:
-    """Say whether a text of a `TextFile` was valid UTF-8."""
+    """Say whether a text of a `TextFile` was valid in the file's encoding."""
     return text.isascii() or not any("\udc80" <= character <= "\udcff" for character in text)
 
 

@@ -56,7 +56,7 @@ class IndexSpec:
             keyword = {"type": "keyword", "ignore_above": 512}
             analyzer = analyzer_name(UNDETERMINED)
             properties[field] = {"type": "text", "analyzer": analyzer, "fields": {"keyword": keyword}}
-        for field in ("currency", "gtin", "language"):
+        for field in ("currency", "gtin", "language", "measures", "mpn"):
             properties[field] = {"type": "keyword"}
         properties["price"] = {"type": "double"}
         properties["attrs"] = {"type": "flat_object"}

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from ingest.clean import clean, declared_language
+from ingest.clean import Brands, clean, declared_language
 from ingest.document import DeadLetter, Document, Record
 
 
@@ -85,3 +85,19 @@ def test_a_whole_float_is_an_id() -> None:
 )
 def test_declared_languages(tag: str | None, language: str | None) -> None:
     assert declared_language(tag) == language
+
+
+def test_a_brand_has_one_spelling() -> None:
+    brands = Brands({"Hewlett-Packard": "HP", "Lux (DE)": "Lux"})
+    for spelling, brand in {"hewlett packard": "HP", "hp": "HP", "LUX DE": "Lux", "Other": "Other"}.items():
+        document = clean(Record("a", 1, {"id": 1, "title": "x", "brand": spelling}), brands)
+        assert isinstance(document, Document)
+        assert document.brand == brand
+
+
+def test_part_numbers_times_and_measures_are_read() -> None:
+    document = cleaned(id="1", title="Kettle 1,5 L", text="2 kW", MPN=" AB-12 ", updated_at="2026-05-01")
+    assert (document.mpn, document.updated) == ("AB-12", "2026-05-01T00:00:00+00:00")
+    assert document.measures == ("1.5 l", "2000 w")
+    assert document.source(["en"])["measures"] == ["1.5 l", "2000 w"]
+    assert cleaned(id="1", title="x", updated_at="soon").problems == ("updated",)

@@ -106,10 +106,10 @@ def test_ragged_rows_are_dead_letters_with_their_own_line(tmp_path: Path) -> Non
     assert [record.line for record in records(feed)] == [2, 7]
 
 
-def test_a_quote_that_never_closes_is_a_dead_letter(tmp_path: Path) -> None:
-    feed = open_feed(written(tmp_path / "a.csv", 'id,title\n1,good\n2,"open\n3,swallowed\n'))
-    assert [record.fields["id"] for record in records(feed)] == ["1"]
-    assert [letter.line for letter in letters(feed)] == [3]
+def test_a_quote_that_never_closes_costs_its_row_alone(tmp_path: Path) -> None:
+    feed = open_feed(written(tmp_path / "a.csv", 'id,title\n1,good\n2,"open\n3,kept\n4,"x ""y"" z"\n5,a\n'))
+    assert [(record.line, record.fields["id"]) for record in records(feed)] == [(2, "1"), (4, "3"), (5, "4"), (6, "5")]
+    assert [(letter.line, letter.raw) for letter in letters(feed)] == [(3, '2,"open')]
 
 
 def test_rows_that_are_not_utf8_are_dead_letters(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.html_text import html_to_text
-from ingest.normalize import clean_text, clean_value, parse_gtins, parse_price
+from ingest.normalize import clean_text, clean_value, is_gtin, parse_gtins, parse_moment, parse_price
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,31 @@ def test_prices(given: object, price: tuple[float | None, str | None]) -> None:
 
 
 def test_gtins_keep_zeros_and_say_what_could_not_be_read() -> None:
-    assert parse_gtins(["0882780756328", "0882780756328", "00012345"]) == (("0882780756328", "00012345"), True)
-    assert parse_gtins("4006381-333931, 12345678") == (("4006381333931", "12345678"), True)
+    assert parse_gtins(["0882780756328", "0882780756328", "00012348"]) == (("0882780756328", "00012348"), True)
+    assert parse_gtins("4006381-333931, 12345670") == (("4006381333931", "12345670"), True)
+    assert parse_gtins("4006381333931, 4006381333932") == (("4006381333931",), False)
+    assert parse_gtins(["00000000", "1234567", "٤٠٠٦٣٨١٣٣٣٩٣١"]) == ((), False)
     assert parse_gtins("8.71258E+12") == ((), False)
     assert parse_gtins(None) == ((), True)
+
+
+@given(st.integers(1, 10**12 - 1))
+def test_of_ten_last_digits_one_makes_a_gtin(number: int) -> None:
+    """12 digits before the check digit; one wrong digit is always noticed."""
+    codes = [f"{number:012d}{check}" for check in range(10)]
+    assert sum(map(is_gtin, codes)) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "moment"),
+    [
+        ("2026-05-01", "2026-05-01T00:00:00+00:00"),
+        ("2026-05-01T10:00:00+02:00", "2026-05-01T08:00:00+00:00"),
+        (0, "1970-01-01T00:00:00+00:00"),
+        ("yesterday", None),
+        (1e30, None),
+        (True, None),
+    ],
+)
+def test_moments(given: object, moment: str | None) -> None:
+    assert parse_moment(given) == moment

@@ -1,0 +1,137 @@
+"""A shop's TOML: which sources there are, and how each is read."""
+
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from string import Template
+
+import msgspec
+
+from ingest.errors import IngestError
+from ingest.feeds import Feed, open_feed
+from ingest.sources.mapping import FieldMapping, MappingError
+from ingest.sources.source import Source
+from ingest.sources.sql_feed import OVERLAP_S, SqlFeed, SqlQuery
+from ingest.sources.web_feed import WebFeed
+from rerank.home import polyrank_home
+
+
+class SourceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One `[[source]]`. Exactly one of `path`, `url` and `sql` says where it is; `${NAME}` in `url`, `sql` and
+    `headers` is the environment's."""
+
+    name: str
+    path: str | None = None
+    url: str | None = None
+    sql: str | None = None
+    format: str | None = None
+    encoding: str | None = None
+    language: str | None = None
+    platform: str | None = None
+    priority: int = 0
+    id_prefix: str = ""
+    fields: dict[str, str] = {}
+    headers: dict[str, str] = {}
+    table: str | None = None
+    query: str | None = None
+    watermark: str | None = None
+    overlap_s: float = OVERLAP_S
+
+
+class ShopConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole TOML. `brands`: a brand's other spellings -> the one to use."""
+
+    source: list[SourceConfig]
+    brands: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """Opened sources, in the order of the command line and the TOML, and what they are to be made of."""
+
+    feeds: tuple[Feed, ...]
+    sources: tuple[SourceConfig, ...] = ()
+    brands: Mapping[str, str] = field(default_factory=dict)
+
+
+def open_shop(paths: Sequence[Path], *, downloads: Path | None = None) -> Shop:
+    """Open what a command line names: feeds, and TOMLs of sources (by the suffix .toml).
+
+    Args:
+        paths: at least one; of several TOMLs the sources add up.
+        downloads: where files from the web are kept; None: below `polyrank_home()`.
+
+    Raises:
+        IngestError: a TOML cannot be used, or two sources have one name.
+        FeedError: a feed cannot be opened.
+    """
+    shop = Shop(())
+    for path in paths:
+        if path.suffix.lower() != ".toml":
+            shop = replace(shop, feeds=(*shop.feeds, open_feed(path)))
+            continue
+        config = read_shop(path)
+        opened = [_open(one, path, downloads or polyrank_home() / "downloads") for one in config.source]
+        shop = Shop(
+            (*shop.feeds, *opened),
+            (*shop.sources, *config.source),
+            {**shop.brands, **config.brands},
+        )
+    names = [feed.name for feed in shop.feeds]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise IngestError(f"two sources have the name {min(twice)!r}; give each its own")
+    return shop
+
+
+def read_shop(path: Path) -> ShopConfig:
+    """Read a TOML.
+
+    Raises:
+        IngestError: it cannot be read, is no TOML, or holds a key or value that is none of ours.
+    """
+    try:
+        config = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), ShopConfig)
+    except OSError as error:
+        raise IngestError(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise IngestError(f"{path} is no list of sources: {error}") from error
+    if not config.source:
+        raise IngestError(f"{path} names no source; add a [[source]] with name and path, url or sql")
+    return config
+
+
+def _open(config: SourceConfig, toml: Path, downloads: Path) -> Source:
+    where = f"{toml}, source {config.name!r}"
+    if [config.path, config.url, config.sql].count(None) != 2:
+        raise IngestError(f"{where}: give exactly one of path, url and sql")
+    try:
+        mapping = FieldMapping(config.fields)
+    except MappingError as error:
+        raise IngestError(f"{where}: {error}") from error
+    if config.path is not None:
+        place = toml.parent / Path(config.path).expanduser()
+        feed = open_feed(place, kind=config.format, encoding=config.encoding)
+    elif config.url is not None:
+
+        def reader(file: Path, name: str) -> Feed:
+            return open_feed(file, kind=config.format, encoding=config.encoding, name=name)
+
+        headers = {name: _filled(value, where) for name, value in config.headers.items()}
+        feed = WebFeed(_filled(config.url, where), downloads, reader, headers=headers)
+    else:
+        query = SqlQuery(config.table, config.query, config.watermark, config.overlap_s)
+        feed = SqlFeed(_filled(config.sql or "", where), query)
+    return Source(feed, mapping, name=config.name, language=config.language, id_prefix=config.id_prefix)
+
+
+def _filled(text: str, where: str) -> str:
+    """Replace `${NAME}` by the environment's value."""
+    try:
+        return Template(text).substitute(os.environ)
+    except KeyError as error:
+        raise IngestError(f"{where} needs the environment variable {error.args[0]}, which is not set") from error
+    except ValueError as error:
+        raise IngestError(f"{where}: write a dollar sign as $$, and a variable as ${{NAME}}: {error}") from error

@@ -1,0 +1,77 @@
+"""One configured source: a feed, with its fields under our names, its likely language, and what it looked like."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ingest.document import DeadLetter, Record
+from ingest.feeds import Feed, Resumable
+from ingest.sources.mapping import FieldMapping, MappingError
+from ingest.sources.schema import SchemaCount, drift
+
+FEED = "feed"
+SCHEMA = "schema"
+
+
+class Source:
+    """A feed as its `[[source]]` wants it read. Its bookmark holds the feed's own and the schema of this reading."""
+
+    def __init__(
+        self, feed: Feed, mapping: FieldMapping, *, name: str, language: str | None = None, id_prefix: str = ""
+    ) -> None:
+        self._feed = feed
+        self._mapping = mapping
+        self._name = name
+        self._language = language
+        self._id_prefix = id_prefix
+        self._schema = SchemaCount()
+        self._before: Mapping[str, Any] = {}
+
+    @property
+    def name(self) -> str:
+        """The name in the TOML; bookmarks are kept under it."""
+        return self._name
+
+    def entries(self) -> Iterator[Record | DeadLetter]:
+        """Read the feed. A record that an expression cannot be used on is a dead letter. Raises as the feed does."""
+        self._schema = SchemaCount()
+        for entry in self._feed.entries():
+            if isinstance(entry, DeadLetter):
+                yield entry
+                continue
+            self._schema.add(entry.fields)
+            try:
+                fields = self._mapping.apply(entry.fields)
+            except MappingError as error:
+                yield DeadLetter(entry.feed, entry.line, str(error), record=entry.fields)
+                continue
+            if self._id_prefix and isinstance(fields.get("id"), str | int):
+                fields["id"] = f"{self._id_prefix}{fields['id']}"
+            yield Record(entry.feed, entry.line, fields, self._name, self._language)
+
+    def progress(self) -> float:
+        """Return the feed's progress."""
+        return self._feed.progress()
+
+    def resume(self, bookmark: Mapping[str, Any]) -> None:
+        """Take the last run's bookmark."""
+        self._before = bookmark.get(SCHEMA) or {}
+        if isinstance(self._feed, Resumable):
+            self._feed.resume(bookmark.get(FEED) or {})
+
+    def bookmark(self) -> dict[str, Any]:
+        """Return the feed's bookmark and the schema; the schema of the last run after a run without records."""
+        schema = self._schema.as_json() if self._schema.records else dict(self._before)
+        return {FEED: self._feed.bookmark() if isinstance(self._feed, Resumable) else {}, SCHEMA: schema}
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that the source holds was read."""
+        return self._feed.whole if isinstance(self._feed, Resumable) else True
+
+    def schema(self) -> dict[str, Any]:
+        """Return fields and types as the source itself names them, of what was read so far."""
+        return self._schema.as_json()
+
+    def drift(self) -> list[str]:
+        """Say how what was read differs from the last run."""
+        return drift(self._before, self._schema.as_json()) if self._before else []

@@ -1,0 +1,147 @@
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from ingest.errors import IngestError
+from ingest.sources.mapping import FieldMapping, MappingError
+from ingest.sources.schema import SchemaCount, drift
+from ingest.sources.shop import open_shop
+from tests.ingest.feed_contract import letters, records
+from tests.ingest.test_feeds import written
+
+SHOP = """
+[brands]
+"Hewlett-Packard" = "HP"
+
+[[source]]
+name = "main"
+path = "main.csv"
+language = "de"
+id_prefix = "m-"
+[source.fields]
+id = "Nr"
+title = "join(' ', [Marke, Artikel])"
+brand = "Marke"
+price = "join(' ', [Preis, 'EUR'])"
+
+[[source]]
+name = "other"
+path = "sub"
+"""
+
+
+def shop(folder: Path, toml: str = SHOP) -> Path:
+    written(folder / "main.csv", "Nr;Marke;Artikel;Preis\n1;Lux;Lampe;12,50\n")
+    (folder / "sub").mkdir(exist_ok=True)
+    written(folder / "sub" / "a.jsonl", '{"id": 1, "title": "Lamp"}\n')
+    return written(folder / "shop.toml", toml)
+
+
+def test_a_toml_opens_its_sources_with_their_fields(tmp_path: Path) -> None:
+    opened = open_shop([shop(tmp_path), tmp_path / "sub" / "a.jsonl"])
+    assert [feed.name for feed in opened.feeds[:2]] == ["main", "other"]
+    assert opened.brands == {"Hewlett-Packard": "HP"}
+    (record,) = records(opened.feeds[0])
+    assert record.fields == {
+        "id": "m-1",
+        "title": "Lux Lampe",
+        "brand": "Lux",
+        "price": "12,50 EUR",
+        "Artikel": "Lampe",
+        "Preis": "12,50",
+    }
+    assert (record.source, record.prior, record.line) == ("main", "de", 2)
+
+
+@pytest.mark.parametrize(
+    ("toml", "complaint"),
+    [
+        ("[[source]]\nname = 'a'", "exactly one of path, url and sql"),
+        ("[[source]]\nname = 'a'\npath = 'main.csv'\nurl = 'http://x/y'", "exactly one"),
+        ("[[source]]\npath = 'main.csv'", "name"),
+        ("[[source]]\nname = 'a'\npath = 'main.csv'\npriorty = 1", "priorty"),
+        ("[[source]]\nname = 'a'\npath = 'main.csv'\npriority = 'high'", "priority"),
+        ("[[source]]\nname = 'a'\npath = 'main.csv'\n[source.fields]\nid = 'a ||'", "field 'id'"),
+        ("source = []", "names no source"),
+        ("[[source", "no list of sources"),
+        ("[[source]]\nname = 'a'\nurl = 'http://x/${POLYRANK_NOT_SET}'", "POLYRANK_NOT_SET"),
+        ("[[source]]\nname = 'a'\npath = 'main.csv'\n[[source]]\nname = 'a'\npath = 'main.csv'", "the name 'a'"),
+    ],
+)
+def test_a_wrong_toml_is_refused_in_a_sentence(tmp_path: Path, toml: str, complaint: str) -> None:
+    with pytest.raises(IngestError, match=complaint):
+        open_shop([shop(tmp_path, toml)])
+
+
+def test_bookmarks_hold_the_schema_and_tell_its_drift(tmp_path: Path) -> None:
+    path = shop(tmp_path)
+    (first, *_) = open_shop([path]).feeds
+    records(first)
+    written(tmp_path / "main.csv", "Nr;Artikel;Farbe\n1;Lampe;rot\n")
+    (second, *_) = open_shop([path]).feeds
+    second.resume(first.bookmark())  # type: ignore[attr-defined]
+    records(second)
+    assert second.drift() == [  # type: ignore[attr-defined]
+        "new field Farbe",
+        "missing field Marke, which 100% of the records had",
+        "missing field Preis, which 100% of the records had",
+    ]
+
+
+def test_an_expression_that_a_record_does_not_fit_makes_a_dead_letter(tmp_path: Path) -> None:
+    toml = "[[source]]\nname='a'\npath='x.jsonl'\n[source.fields]\ntitle = 'lower(name)'"
+    written(tmp_path / "x.jsonl", '{"id": 1, "name": 5}\n{"id": 2, "name": "B"}\n')
+    (feed,) = open_shop([written(tmp_path / "a.toml", toml)]).feeds
+    assert [record.fields["title"] for record in records(feed)] == ["b"]
+    (letter,) = letters(feed)
+    assert (letter.line, letter.record) == (1, {"id": 1, "name": 5})
+    assert "the expression of 'title'" in letter.reason
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("label || name", "N"),
+        ('"Product name"', "P"),
+        ("split(tags, ',')", ["a", "b"]),
+        ("replace(name, 'N', 'M')", "M"),
+        ("images[0].url", "u"),
+        ("trim(spaced)", "s"),
+        ("to_number(price)", 2.5),
+        ("missing", None),
+        ("lower(missing)", None),
+    ],
+)
+def test_expressions(expression: str, value: object) -> None:
+    record = {
+        "name": "N",
+        "Product name": "P",
+        "tags": "a, b,",
+        "images": [{"url": "u"}],
+        "spaced": " s ",
+        "price": "2.5",
+    }
+    assert FieldMapping({"out": expression}).apply(record).get("out") == value
+
+
+def test_moved_columns_go_and_used_ones_stay() -> None:
+    mapping = FieldMapping({"title": "label || name", "text": "join(' ', [a, b])"})
+    moved = mapping.apply({"name": "N", "label": "L", "a": "x", "b": "y"})
+    assert moved == {"title": "L", "text": "x y", "a": "x", "b": "y"}
+    with pytest.raises(MappingError, match="'title'"):
+        FieldMapping({"title": "a["})
+
+
+def counted(*rows: Mapping[str, object]) -> dict[str, object]:
+    count = SchemaCount()
+    for row in rows:
+        count.add(row)
+    return count.as_json()
+
+
+def test_drift_names_types_and_shares() -> None:
+    before = counted(*[{"a": 1, "b": "x"}] * 10)
+    assert drift(before, counted(*[{"a": "1", "b": "x"}] * 10)) == ["field a holds text, was number"]
+    assert drift(before, counted({"a": 1, "b": "x"}, *[{"a": 1}] * 9)) == ["field b in 10% of the records, was 100%"]
+    assert drift(before, before) == drift(before, counted()) == drift({"odd": 1}, before) == []

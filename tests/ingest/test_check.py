@@ -1,0 +1,45 @@
+import json
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from ingest.cli import main
+from tests.ingest.test_feeds import written
+
+
+def test_check_says_what_a_run_would_make_of_feeds_and_writes_nothing(tmp_path: Path) -> None:
+    lines = [
+        '{"id": 1, "title": "Der Tisch aus Eiche ist rund", "gtin": "123"}',
+        '{"id": 1, "title": "The lamp is on the table", "lang": "en"}',
+        '{"title": "no id"}',
+        "broken",
+    ]
+    written(tmp_path / "a.jsonl", "\n".join(lines))
+    written(tmp_path / "b.csv.gz", b"id,title\n1,caf\xe9\n")
+    before = sorted(tmp_path.rglob("*"))
+    home = {"POLYRANK_HOME": str(tmp_path / "home")}
+    done = CliRunner().invoke(
+        main, ["check", str(tmp_path / "a.jsonl"), str(tmp_path / "b.csv.gz"), "--json"], env=home
+    )
+    assert done.exit_code == 3, done.output
+    first, second = json.loads(done.stdout)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (first["records"], first["documents"], first["dead_letters"], first["repeated_ids"]) == (4, 1, 2, 1)
+    assert first["languages"] == {"en": 1}
+    assert first["reasons"]["the record has no id"] == {
+        "count": 1,
+        "first": f"{tmp_path}/a.jsonl:3: the record has no id",
+    }
+    assert first["fields"]["title"] == {"share": 1.0, "types": {"text": 3}}
+    assert second["reasons"]["the row is not UTF-8"]["count"] == 1
+
+
+def test_check_counts_problems_and_names_a_broken_feed(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", "id,title,price\n1,Der Tisch ist aus Eiche und rund,ask\n2,Lampe,3\n")
+    done = CliRunner().invoke(main, ["check", str(path), "--languages", "de,en", "--language", "de"])
+    assert done.exit_code == 0, done.output
+    assert "languages: de 2" in done.output
+    assert f"unreadable price (1, first {path}:2: 'ask')" in done.output
+    broken = CliRunner().invoke(main, ["check", str(written(tmp_path / "b.csv", "id,id\n"))])
+    assert broken.exit_code == 3
+    assert "names the column 'id' twice" in broken.output

@@ -20,7 +20,12 @@ from ingest.feeds import Feed, open_feed
 from tests.ingest.feed_contract import PRODUCTS, FeedContract, letters, records
 from tests.ingest.test_feeds import JSON_LINES, csv_text, written
 
-PACKERS: dict[str, Callable[[bytes], bytes]] = {"gz": bytes, "bz2": bz2.compress, "xz": lzma.compress, "zst": zstd.compress}
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gz": bytes,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": zstd.compress,
+}
 
 
 def rss(*items: str, end: str = "</channel></rss>") -> str:

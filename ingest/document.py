@@ -1,7 +1,7 @@
 """What flows through a run: Record -> Document -> bulk action, or a DeadLetter. A stage returns a new one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,11 @@ class Record:
     source: str = ""
     prior: str | None = None
 
+    @property
+    def origin(self) -> str:
+        """The configured source's name, else the feed's."""
+        return self.source or self.feed
+
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
@@ -49,12 +54,24 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """A record that a fused document was made of, and the fields that are from it ("title", "title.de" ...)."""
+
+    source: str
+    platform: str | None
+    id: str
+    updated: str | None
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A product ready for the index, as far as the stages have come.
 
     `title`, `text` and `attributes` are in `language` (BCP 47, `und` when not known); `translated` holds the same
     fields in other languages, `provenance` who translated them. `attrs` are the raw attributes, for filters; `measures`
-    those of the texts in one spelling ("1.5 l"); `updated` is when the source last changed it, ISO 8601 in UTC.
+    those of the texts in one spelling ("1.5 l"); `updated` is when the source last changed it, ISO 8601 in UTC;
+    `sources` says what a fused document was made of.
     """
 
     id: str
@@ -74,6 +91,7 @@ class Document:
     attrs: Mapping[str, Any] = field(default_factory=dict)
     translated: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     provenance: Mapping[str, Mapping[str, Provenance]] = field(default_factory=dict)
+    sources: tuple[Origin, ...] = ()
     embedding: NDArray[np.float32] | None = None
     problems: tuple[str, ...] = ()
 
@@ -119,6 +137,10 @@ class Document:
         ):
             if value not in (None, [], {}):
                 body[name] = value
+        if self.sources:
+            body["sources"] = [
+                {name: value for name, value in asdict(one).items() if value is not None} for one in self.sources
+            ]
         if self.provenance:
             body["translations"] = _provenance_json(self.provenance)
         if self.embedding is not None:

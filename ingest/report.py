@@ -21,6 +21,7 @@ class Tally:
     updated: int = 0
     dead: int = 0
     duplicates: int = 0
+    fused: int = 0
     languages: Counter[str] = field(default_factory=Counter)
     translated: Counter[str] = field(default_factory=Counter)
     problems: Counter[str] = field(default_factory=Counter)
@@ -78,6 +79,7 @@ class RunReport:
             "created": tally.created,
             "updated": tally.updated,
             "duplicates": tally.duplicates,
+            "fused": tally.fused,
             "dead_letters": tally.dead,
             "dead_letter_file": None if self.dead_letters is None else str(self.dead_letters),
             "reasons": dict(tally.reasons.most_common()),
@@ -108,6 +110,8 @@ class RunReport:
         ]
         if tally.duplicates:
             found.append(f"{tally.duplicates} records repeat an id of this run; the last one stands")
+        if tally.fused:
+            found.append(f"{tally.fused} records were fused into documents of other sources")
         if tally.problems:
             found.append(f"left out because unreadable (the documents are indexed): {_counts(tally.problems)}")
         if tally.dead:

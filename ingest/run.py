@@ -28,11 +28,13 @@ BATCH_SIZE = 256
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Documents with distinct ids, what could not become one, and how many entries both came from."""
+    """Documents with distinct ids, what could not become one, how many entries both came from, and how many of these
+    were fused into another's document."""
 
     documents: Sequence[Document]
     letters: Sequence[DeadLetter]
     read: int
+    fused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def read_batches(
 ) -> Iterator[Batch]:
     """Read feeds one after the other into batches of cleaned documents.
 
-    Of several records with one id in a batch the last one stays.
+    Of several records with one id in a batch the last one stays; a batch is of one feed.
 
     Args:
         feeds: where records come from.
@@ -67,9 +69,12 @@ def read_batches(
         limit: stop after so many entries.
         brands: how the shop spells them.
     """
-    entries = islice((entry for feed in feeds for entry in feed.entries()), limit)
-    while chunk := list(islice(entries, size)):
-        yield clean_batch(chunk, brands)
+    left = limit
+    for feed in feeds:
+        entries = islice(feed.entries(), left)
+        while chunk := list(islice(entries, size)):
+            left = None if left is None else left - len(chunk)
+            yield clean_batch(chunk, brands)
 
 
 def clean_batch(entries: Sequence[Record | DeadLetter], brands: Brands = NO_ALIASES) -> Batch:
@@ -178,7 +183,8 @@ def _embedded(batches: Iterable[Batch], stages: Stages, tally: Tally) -> Iterato
 def _write(batch: Batch, sink: Sink, dead_letters: DeadLetterFile, tally: Tally, seen: SeenIds) -> None:
     letters = list(batch.letters)
     tally.read += batch.read
-    tally.duplicates += batch.read - len(batch.documents) - len(batch.letters)
+    tally.fused += batch.fused
+    tally.duplicates += batch.read - batch.fused - len(batch.documents) - len(batch.letters)
     tally.duplicates += seen.add(document.id for document in batch.documents)
     for document, outcome in zip(batch.documents, sink.write(batch.documents), strict=True):
         if outcome.result == "failed":

@@ -9,6 +9,9 @@ from time import perf_counter
 from ingest.clean import NO_ALIASES, Brands
 from ingest.dead_letters import DeadLetterFile
 from ingest.feeds import Feed
+from ingest.fusion.config import FusionRules
+from ingest.fusion.fuse import Fusion
+from ingest.fusion.stage import fuse_batches, title_vectors
 from ingest.report import RunReport, Tally
 from ingest.run import BATCH_SIZE, Stages, count_words, read_batches, run_stages
 from ingest.sinks import IndexSink
@@ -31,7 +34,8 @@ class RunOptions:
     """What to ingest into and with what. None means the default: `resources` and `dead_letters` below
     `polyrank_home()`, the shipped embedder, the running node.
 
-    `whole_catalogue`: the feeds are all there is, so their words replace the alias' vocabulary.
+    `fusion` None: every record is a document. `whole_catalogue`: the feeds are all there is, so their words replace
+    the alias' vocabulary.
     """
 
     alias: str
@@ -52,6 +56,7 @@ class RunOptions:
     replicas: int | None = None
     whole_catalogue: bool = True
     brands: Brands = NO_ALIASES
+    fusion: FusionRules | None = None
 
 
 def ingest(
@@ -102,6 +107,9 @@ def ingest(
     stages = _stages(bare, memory, embedder)
     with DeadLetterFile(options.dead_letters or _dead_letter_path(options.alias)) as letters:
         batches = read_batches(feeds, options.batch_size, options.limit, options.brands)
+        if options.fusion is not None:
+            vectorize = title_vectors(embedder, memory) if embedder is not None else None
+            batches = fuse_batches(batches, bare, Fusion(options.fusion, vectorize), options.batch_size)
         sink = IndexSink(client, index, languages)
         tally = run_stages(batches, stages, sink, letters, on_batch=on_batch, counter=counter)
     with cluster_errors(f"refresh {index}"):

@@ -46,8 +46,8 @@ def translate_documents(
 ) -> list[Document]:
     """Return the documents with their fields in the served languages; as many, in the same order.
 
-    A field that the translator keeps as it is is not written: the source text is there already. A document of
-    unknown language is left alone.
+    A field that the translator keeps as it is is not written: the source text is there already. A field that another
+    source has in the language stands. A document of unknown language is left alone.
 
     Args:
         documents: with their languages.
@@ -74,7 +74,10 @@ def _translate_group(
 ) -> None:
     """Translate the documents at `places` from one language to another, in place."""
     wanted = [
-        (place, name, text) for place in places for name, text in documents[place].own_texts().items() if name in fields
+        (place, name, text)
+        for place in places
+        for name, text in documents[place].own_texts().items()
+        if name in fields and name not in documents[place].translated.get(target, {})
     ]
     made = memory.translate([text for _, _, text in wanted], source, target)
     texts: dict[int, dict[str, str]] = {}
@@ -88,6 +91,6 @@ def _translate_group(
         document = documents[place]
         documents[place] = replace(
             document,
-            translated={**document.translated, target: fields_made},
-            provenance={**document.provenance, target: origins[place]},
+            translated={**document.translated, target: {**fields_made, **document.translated.get(target, {})}},
+            provenance={**document.provenance, target: {**origins[place], **document.provenance.get(target, {})}},
         )

@@ -98,7 +98,7 @@ def _is_unit(match: re.Match[str], spelling: str) -> bool:
         return match["unit"].istitle()
     if spelling == "in":
         return match.start("unit") == match.end("number") or match.string[match.end("number")] == "-"
-    return match["unit"] != "M"
+    return match["unit"] != "M" or match.start("unit") > match.end("number")
 
 
 def _number(digits: str) -> Decimal | None:

@@ -3,11 +3,10 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 
 from ingest.document import Document
 from ingest.fusion.config import FusionRules
-from ingest.fusion.match import contradict, match
+from ingest.fusion.match import CERTAIN, contradict, match
 from ingest.fusion.merge import lead, merge
 from ingest.fusion.store import FusionStore
 from ingest.fusion.traits import Traits, exact_keys, near_keys, traits_of, vector_keys
@@ -15,6 +14,9 @@ from rerank.protocols import Vectors
 
 Vectorize = Callable[[Sequence[Document]], Vectors]
 """Vectors of documents that can be compared across languages: float32, unit L2 norm, a row a document."""
+
+MARGIN = 0.02
+"""How much more like a record must be than its rivals."""
 
 
 @dataclass(slots=True)
@@ -89,22 +91,38 @@ class Fusion:
         """Find the matches, and join them from the best to the worst where nothing forbids it."""
         store = self._store
         store.index_clusters()
-        for one, pairs in groupby(store.candidates(), key=lambda pair: pair[0]):
-            traits = store.traits(one)
-            for _, other in pairs:
-                found = match(traits, store.traits(other), self._rules.config)
-                if found is not None:
-                    store.add_pair(one, other, *found)
-        for one, other, evidence in store.pairs():
-            left, right = store.cluster(one), store.cluster(other)
-            if left == right:
+        for one, left, other, right in store.candidates():
+            found = match(left, right, self._rules.config)
+            if found is not None:
+                store.add_pair(one, other, *found)
+        for one, other, evidence, score in store.pairs():
+            if store.cluster(one) == store.cluster(other):
                 continue
-            if _allowed([traits for _, traits in store.members(left)], [traits for _, traits in store.members(right)]):
-                store.join(left, right)
+            if self._allowed(one, other) and not (evidence not in CERTAIN and self._ambiguous(one, other, score)):
+                store.join(store.cluster(one), store.cluster(other))
                 self.tally.joined[evidence] += 1
             else:
                 self.tally.refused += 1
         self.tally.crowded_keys = store.crowded
+
+    def _allowed(self, one: int, other: int) -> bool:
+        """Say whether the clusters of two records may become one: no source in both, and no known codes against each
+        other."""
+        left, right = (self._store.members(self._store.cluster(record)) for record in (one, other))
+        if {traits.source for traits in left} & {traits.source for traits in right}:
+            return False
+        codes = [frozenset(code for traits in side for code in traits.gtins) for side in (left, right)]
+        return not contradict(codes[0], codes[1])
+
+    def _ambiguous(self, one: int, other: int, score: float) -> bool:
+        """Say whether either record is as like another record of the other's source, which has no partner yet: titles
+        such as "Toner cartridge, black" name several products, and which of them is meant nobody can say."""
+        for record, partner in ((one, other), (other, one)):
+            own = {traits.source for traits in self._store.members(self._store.cluster(record))}
+            for rival in self._store.rivals(record, partner, score - MARGIN):
+                if not own & {traits.source for traits in self._store.members(rival)}:
+                    return True
+        return False
 
     def _named(self, product: Document, group: Sequence[Document]) -> Document:
         """Give a product an id of its own: the first record's, behind its source's name when another product's source
@@ -115,11 +133,3 @@ class Fusion:
             return product
         first = min([source, *others], key=lambda name: (-self._rules.rank(name).priority, name))
         return product if first == source else replace(product, id=f"{source}:{product.id}")
-
-
-def _allowed(left: Sequence[Traits], right: Sequence[Traits]) -> bool:
-    """Say whether two clusters may become one: no source in both, and no known codes against each other."""
-    if {one.source for one in left} & {one.source for one in right}:
-        return False
-    codes = [frozenset(code for one in side for code in one.gtins) for side in (left, right)]
-    return not contradict(codes[0], codes[1])

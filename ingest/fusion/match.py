@@ -12,8 +12,8 @@ def match(one: Traits, other: Traits, config: FusionConfig) -> tuple[str, float]
     """Return by what two records of different sources match and how well (3 GTIN, 2 part number, else a similarity
     0..1), or None when they are two products.
 
-    Known GTINs that differ, brands that differ, and numbers, measures or variant words of the titles that differ each
-    make two products, however alike the titles are.
+    Known GTINs that differ, brands, colours or sizes that differ, and numbers, measures or variant words of the titles
+    that differ each make two products, however alike the titles are.
     """
     if one.source == other.source:
         return None
@@ -26,7 +26,7 @@ def match(one: Traits, other: Traits, config: FusionConfig) -> tuple[str, float]
         return None
     if one.language == other.language:
         return _by_words(one, other, config)
-    if one.vector is None or other.vector is None or not one.brand or not other.brand or not config.vectors:
+    if one.vector is None or other.vector is None or not one.brand or not config.vectors:
         return None
     cosine = float(one.vector @ other.vector)
     return (VECTOR, min(cosine, 0.999)) if cosine >= config.cosine else None
@@ -38,11 +38,11 @@ def contradict(one: frozenset[str], other: frozenset[str]) -> bool:
 
 
 def _may_be_one(one: Traits, other: Traits) -> bool:
-    brands = one.brand == other.brand or not one.brand or not other.brand
-    parts = not one.mpn or not other.mpn or one.mpn == other.mpn or one.brand != other.brand
+    told = dict(one.facts)
     return (
-        brands
-        and parts
+        one.brand == other.brand
+        and all(told.get(name, value) == value for name, value in other.facts)
+        and (not one.mpn or not other.mpn or one.mpn == other.mpn)
         and compatible_numbers(one.codes, other.codes)
         and compatible_numbers(one.measures, other.measures)
     )
@@ -54,5 +54,5 @@ def _by_words(one: Traits, other: Traits, config: FusionConfig) -> tuple[str, fl
     union = len(one.words | other.words)
     jaccard = len(one.words & other.words) / union if union else 0.0
     # A model number that both name is worth what a third of the words are.
-    needed = config.jaccard * (2 / 3 if one.codes & other.codes and one.brand == other.brand != "" else 1.0)
+    needed = config.jaccard * (2 / 3 if one.codes & other.codes and one.brand else 1.0)
     return (NEAR, min(jaccard, 0.999)) if jaccard >= needed else None

@@ -3,7 +3,7 @@
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 
@@ -11,6 +11,7 @@ import msgspec
 
 from ingest.errors import IngestError
 from ingest.feeds import Feed, open_feed
+from ingest.fusion.config import FusionConfig, FusionRules, SourceRank
 from ingest.sources.mapping import FieldMapping, MappingError
 from ingest.sources.source import Source
 from ingest.sources.sql_feed import OVERLAP_S, SqlFeed, SqlQuery
@@ -45,6 +46,7 @@ class ShopConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     source: list[SourceConfig]
     brands: dict[str, str] = {}
+    fusion: FusionConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,38 +54,42 @@ class Shop:
     """Opened sources, in the order of the command line and the TOML, and what they are to be made of."""
 
     feeds: tuple[Feed, ...]
-    sources: tuple[SourceConfig, ...] = ()
     brands: Mapping[str, str] = field(default_factory=dict)
+    fusion: FusionRules | None = None
 
 
 def open_shop(paths: Sequence[Path], *, downloads: Path | None = None) -> Shop:
     """Open what a command line names: feeds, and TOMLs of sources (by the suffix .toml).
 
+    With `[fusion]` the sources are read whole, unchanged or not: their records are needed side by side.
+
     Args:
-        paths: at least one; of several TOMLs the sources add up.
+        paths: at least one; of several TOMLs the sources add up, and at most one may have `[fusion]`.
         downloads: where files from the web are kept; None: below `polyrank_home()`.
 
     Raises:
         IngestError: a TOML cannot be used, or two sources have one name.
         FeedError: a feed cannot be opened.
     """
-    shop = Shop(())
+    configs = {path: read_shop(path) for path in paths if path.suffix.lower() == ".toml"}
+    rules = [config.fusion for config in configs.values() if config.fusion is not None]
+    if len(rules) > 1:
+        raise IngestError(f"{paths[-1]}: only one of the TOMLs may have [fusion]")
+    feeds: list[Feed] = []
     for path in paths:
-        if path.suffix.lower() != ".toml":
-            shop = replace(shop, feeds=(*shop.feeds, open_feed(path)))
-            continue
-        config = read_shop(path)
-        opened = [_open(one, path, downloads or polyrank_home() / "downloads") for one in config.source]
-        shop = Shop(
-            (*shop.feeds, *opened),
-            (*shop.sources, *config.source),
-            {**shop.brands, **config.brands},
-        )
-    names = [feed.name for feed in shop.feeds]
+        if path in configs:
+            folder = downloads or polyrank_home() / "downloads"
+            feeds += [_open(one, path, folder, whole=bool(rules)) for one in configs[path].source]
+        else:
+            feeds.append(open_feed(path))
+    names = [feed.name for feed in feeds]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise IngestError(f"two sources have the name {min(twice)!r}; give each its own")
-    return shop
+    sources = [source for config in configs.values() for source in config.source]
+    ranks = {source.name: SourceRank(source.priority, source.platform) for source in sources}
+    brands = {alias: brand for config in configs.values() for alias, brand in config.brands.items()}
+    return Shop(tuple(feeds), brands, FusionRules(rules[0], ranks) if rules else None)
 
 
 def read_shop(path: Path) -> ShopConfig:
@@ -103,7 +109,7 @@ def read_shop(path: Path) -> ShopConfig:
     return config
 
 
-def _open(config: SourceConfig, toml: Path, downloads: Path) -> Source:
+def _open(config: SourceConfig, toml: Path, downloads: Path, *, whole: bool) -> Source:
     where = f"{toml}, source {config.name!r}"
     if [config.path, config.url, config.sql].count(None) != 2:
         raise IngestError(f"{where}: give exactly one of path, url and sql")
@@ -120,10 +126,10 @@ def _open(config: SourceConfig, toml: Path, downloads: Path) -> Source:
             return open_feed(file, kind=config.format, encoding=config.encoding, name=name)
 
         headers = {name: _filled(value, where) for name, value in config.headers.items()}
-        feed = WebFeed(_filled(config.url, where), downloads, reader, headers=headers)
+        feed = WebFeed(_filled(config.url, where), downloads, reader, headers=headers, always=whole)
     else:
         query = SqlQuery(config.table, config.query, config.watermark, config.overlap_s)
-        feed = SqlFeed(_filled(config.sql or "", where), query)
+        feed = SqlFeed(_filled(config.sql or "", where), query, always=whole)
     return Source(feed, mapping, name=config.name, language=config.language, id_prefix=config.id_prefix)
 
 

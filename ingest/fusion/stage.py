@@ -1,0 +1,42 @@
+"""Fusion as a stage: batches of records in, batches of products out once all records are there."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from ingest.document import Document
+from ingest.fusion.fuse import Fusion, Vectorize
+from ingest.run import Batch, Stages, with_languages
+from ingest.translate import TranslationMemory, translate_documents
+from rerank.protocols import Embedder, Vectors
+
+
+def fuse_batches(batches: Iterable[Batch], stages: Stages, fusion: Fusion, size: int) -> Iterator[Batch]:
+    """Take all batches; give the letters as they come and then the products.
+
+    Args:
+        batches: of cleaned documents, each of one source, as `read_batches` gives them.
+        stages: what tells languages.
+        fusion: closed when the products are through.
+        size: products a batch.
+    """
+    try:
+        for batch in batches:
+            fusion.add(with_languages(batch, stages).documents)
+            if batch.read > len(batch.documents):
+                yield Batch((), batch.letters, batch.read - len(batch.documents))
+        for part in fusion.products(size):
+            yield Batch(part.products, (), part.records, part.records - len(part.products))
+        if fusion.replaced:
+            yield Batch((), (), fusion.replaced)
+    finally:
+        fusion.close()
+
+
+def title_vectors(embedder: Embedder, memory: TranslationMemory | None) -> Vectorize:
+    """Return what embeds titles in a language that the embedder reads, translated where there is a translator."""
+    fields = dict.fromkeys(embedder.languages, ("title",))
+
+    def vectorize(documents: Sequence[Document]) -> Vectors:
+        read = translate_documents(documents, memory, fields) if memory is not None else documents
+        return embedder.embed_documents([one.fields_for(embedder.languages).get("title", "") for one in read])
+
+    return vectorize

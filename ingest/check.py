@@ -7,10 +7,11 @@ from itertools import islice
 from typing import Any
 
 from ingest.clean import Brands
+from ingest.detection import PriorDetector
 from ingest.document import DeadLetter
 from ingest.errors import FeedError
 from ingest.feeds import Feed
-from ingest.languages import PriorDetector, assign_languages
+from ingest.languages import assign_languages
 from ingest.report import PARTIAL
 from ingest.run import clean_batch
 from ingest.seen import SeenIds

@@ -158,7 +158,7 @@ def check(
     """
     with TemporaryDirectory() as downloads:
         shop = open_shop(feeds, downloads=Path(downloads))
-        detector = load_detector(languages)
+        detector = load_detector(languages, thorough=True)
         found = check_feeds(
             shop.feeds, detector, ScriptDetector(), prior=prior, brands=Brands(shop.brands), limit=limit
         )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plugin.index import VECTOR_FIELD
-from rerank.protocols import UNDETERMINED
+from rerank.protocols import UNDETERMINED, Detection
 
 TRANSLATED_FIELDS = ("title", "text", "attributes")
 """The fields of a document that exist in several languages."""
@@ -71,7 +71,7 @@ class Document:
     `title`, `text` and `attributes` are in `language` (BCP 47, `und` when not known); `translated` holds the same
     fields in other languages, `provenance` who translated them. `attrs` are the raw attributes, for filters; `measures`
     those of the texts in one spelling ("1.5 l"); `updated` is when the source last changed it, ISO 8601 in UTC;
-    `sources` says what a fused document was made of.
+    `sources` says what a fused document was made of, `detected` the languages that no record declared.
     """
 
     id: str
@@ -92,6 +92,7 @@ class Document:
     translated: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     provenance: Mapping[str, Mapping[str, Provenance]] = field(default_factory=dict)
     sources: tuple[Origin, ...] = ()
+    detected: Mapping[str, Detection] = field(default_factory=dict)
     embedding: NDArray[np.float32] | None = None
     problems: tuple[str, ...] = ()
 
@@ -137,6 +138,8 @@ class Document:
         ):
             if value not in (None, [], {}):
                 body[name] = value
+        if self.detected:
+            body["detected"] = {name: asdict(one) for name, one in self.detected.items()}
         if self.sources:
             body["sources"] = [
                 {name: value for name, value in asdict(one).items() if value is not None} for one in self.sources

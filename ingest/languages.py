@@ -1,14 +1,21 @@
-"""The language of each document: what its record declares, else what a detector says of its title and text."""
+"""The language of each document and field: what its record declares, else what a detector says."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
 
-from ingest.document import Document
+from ingest.detection import PriorDetector
+from ingest.document import Document, Provenance
+from ingest.mixed import MIN_LETTERS, SURE, split_languages
 from rerank.protocols import UNDETERMINED, Detection, Detector
 
 SAMPLE_CHARS = 400
 """A detector reads this much: languages show early, and long descriptions cost time."""
+
+MIN_TEXT_CHARS = 40
+"""A shorter text has the language of its title."""
+
+SOURCE = "source"
+"""The engine of a text that a feed itself has in a further language."""
 
 SCRIPT_SHARE = 0.3
 """A script that has this share of a title's letters decides; a lone µ, Ω or Cyrillic look-alike does not."""
@@ -23,14 +30,6 @@ SCRIPT_FAMILIES = (
 """Languages that a script alone does not tell apart."""
 
 
-class PriorDetector(Protocol):
-    """A detector that can be told which language is likely."""
-
-    def detect(self, texts: Sequence[str], *, prior: str | None = None) -> list[Detection]:
-        """Detect the language of each text; `prior` tips short ones."""
-        ...
-
-
 def assign_languages(
     documents: Sequence[Document], detector: PriorDetector, scripts: Detector, *, prior: str | None = None
 ) -> list[Document]:
@@ -38,6 +37,9 @@ def assign_languages(
 
     A declared language holds, because a shop knows its feed better than any guess from three words. It is overruled
     only by the script: a Japanese title under `en` is Japanese.
+
+    Where none is declared, title and text are told apart: a text in another language than its title's, or in two
+    languages, stands in each (`translated`, with the engine "source"), and `detected` says how sure that is.
 
     Args:
         documents: cleaned documents, `language` declared or `und`.
@@ -53,13 +55,36 @@ def assign_languages(
         places = [place for place in unknown if (documents[place].record.prior or prior) == likely]
         found = detector.detect([samples[place] for place in places], prior=likely)
         for place, detection in zip(places, found, strict=True):
-            result[place] = replace(result[place], language=detection.language)
+            result[place] = _with_fields(result[place], detection, detector, likely)
     by_script = scripts.detect([result[place].title or samples[place] for place in declared])
     for place, detection in zip(declared, by_script, strict=True):
         if detection.confidence >= SCRIPT_SHARE and not _same_script(result[place].language, detection.language):
             problems = (*result[place].problems, "declared language")
             result[place] = replace(result[place], language=detection.language, problems=problems)
     return result
+
+
+def _with_fields(document: Document, whole: Detection, detector: PriorDetector, prior: str | None) -> Document:
+    """Give a document and each of its texts their languages; `whole` is that of title and text together."""
+    named = document.title or document.text
+    (titled,) = detector.detect([named], prior=prior)
+    tells = titled.confidence >= SURE and sum(map(str.isalpha, named)) >= MIN_LETTERS
+    language = titled.language if tells else whole.language
+    detected = {"title": titled if tells else whole}
+    if not document.title or len(document.text) < MIN_TEXT_CHARS or language == UNDETERMINED:
+        return replace(document, language=language, detected=detected)
+    parts = split_languages(document.text, detector, prior=language)
+    others = {code: part for code, part in parts.items() if code not in (language, UNDETERMINED) and part[1] >= SURE}
+    own = parts.get(language, (document.text, 0.0)) if len(parts) > 1 or not others else ("", 0.0)
+    detected["text"] = Detection(*max(((code, sure) for code, (_, sure) in parts.items()), key=lambda one: one[1]))
+    return replace(
+        document,
+        language=language,
+        text=own[0],
+        detected=detected,
+        translated={code: {"text": text} for code, (text, _) in others.items()},
+        provenance={code: {"text": Provenance(SOURCE, "", round(sure, 3))} for code, (_, sure) in others.items()},
+    )
 
 
 def _same_script(declared: str, by_script: str) -> bool:

@@ -11,10 +11,11 @@ from itertools import islice
 from ingest.ahead import ahead
 from ingest.clean import NO_ALIASES, Brands, clean
 from ingest.dead_letters import DeadLetterFile
+from ingest.detection import PriorDetector
 from ingest.document import TRANSLATED_FIELDS, DeadLetter, Document, Record
 from ingest.embed import embed_documents
 from ingest.feeds import Feed
-from ingest.languages import PriorDetector, assign_languages
+from ingest.languages import assign_languages
 from ingest.report import Tally
 from ingest.seen import SeenIds
 from ingest.sinks import Sink

@@ -90,7 +90,7 @@ def ingest(
     pipeline = _pipeline(client, index, options)
     languages = tuple(read_meta(client, index)["languages"])
     translators = load_translators(resources) if options.translate else None
-    detector = load_detector(languages, knowledge=translators.knowledge if translators else None)
+    detector = load_detector(languages, knowledge=translators.knowledge if translators else None, thorough=True)
     bare = Stages(detector, ScriptDetector(), languages, options.prior, translated_fields=options.translate_fields)
     memory = None
     if translators is not None and translators.available:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ingest.document import Document, Origin, Provenance
 from ingest.fusion.config import FusionRules
+from rerank.protocols import UNDETERMINED
 
 SINGLE_FIELDS = ("brand", "category", "mpn")
 TEXTS = ("text", "attributes")
@@ -81,13 +82,14 @@ def _other_languages(
     texts: dict[str, dict[str, str]] = {}
     origins: dict[str, dict[str, Provenance]] = {}
     for one in order:
-        for name, text in one.own_texts().items():
-            if one.language == language or one.language == "und" or name in texts.get(one.language, {}):
-                continue
-            texts.setdefault(one.language, {})[name] = text
-            made = Provenance(f"source:{one.record.origin}", one.updated or "", 1.0)
-            origins.setdefault(one.language, {})[name] = made
-            used.setdefault(id(one), []).append(f"{name}.{one.language}")
+        for code, said in {**one.translated, one.language: one.own_texts()}.items():
+            for name, text in said.items():
+                if code in (language, UNDETERMINED) or name in texts.get(code, {}):
+                    continue
+                texts.setdefault(code, {})[name] = text
+                made = Provenance(f"source:{one.record.origin}", one.updated or "", 1.0)
+                origins.setdefault(code, {})[name] = made
+                used.setdefault(id(one), []).append(f"{name}.{code}")
     return texts, origins
 
 

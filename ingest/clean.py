@@ -8,7 +8,7 @@ from typing import Any
 from ingest.attributes import attributes_text
 from ingest.document import DeadLetter, Document, Record
 from ingest.normalize import clean_text, clean_value, parse_gtins, parse_moment, parse_price
-from ingest.units import parse_measures
+from rerank.measures import parse_measures
 from rerank.protocols import UNDETERMINED
 from rerank.translation.words import fold
 

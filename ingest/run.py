@@ -110,6 +110,7 @@ def add_words(counter: VocabularyCounter, documents: Iterable[Document]) -> None
     """Count the words of documents in their source language."""
     for document in documents:
         counter.add(document.language, "\n".join((document.title, document.attributes, document.text)))
+        counter.values.add({"brand": document.brand, "category": document.category, "attrs": document.attrs})
 
 
 def run_stages(

@@ -20,6 +20,7 @@ from plugin.client import OpenSearch, cluster_errors, connect
 from plugin.index import DEFAULT_LANGUAGES, IndexSpec, VectorField, ensure_index, read_meta
 from plugin.pipelines import config_for, find_pipeline, install_pipeline
 from rerank.embedder import SentenceEmbedder, load_embedder
+from rerank.field_values import write_values
 from rerank.home import polyrank_home
 from rerank.language import ScriptDetector, load_detector
 from rerank.resources import load_resources, write_glossary
@@ -156,6 +157,7 @@ def _pipeline(client: OpenSearch, index: str, options: RunOptions) -> str:
 
 def _write_vocabulary(folder: Path, options: RunOptions, counter: VocabularyCounter) -> None:
     write_vocabulary(folder, options.alias, counter.vocabulary())
+    write_values(folder, options.alias, counter.values.rows())
 
 
 def _translator_sentence(translators: Translators | None) -> str:

@@ -5,6 +5,7 @@ import click
 from rerank.bundle_cli import export_onnx, quantize, verify
 from rerank.command_group import ErrorsInOneLine
 from rerank.serve_cli import serve
+from rerank.token_cli import token
 from rerank.train_cli import train
 
 
@@ -14,5 +15,5 @@ def main() -> None:
     """Train, export, quantize and serve the models that rerank and embed."""
 
 
-for command in (serve, train, export_onnx, quantize, verify):
+for command in (serve, token, train, export_onnx, quantize, verify):
     main.add_command(command)

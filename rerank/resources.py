@@ -2,17 +2,25 @@
 
 glossary/*.tsv                header of BCP 47 codes, alternatives joined by " | "
 vocabulary/<alias>.tsv.gz     written by ingest, see `rerank.vocabulary`
+values/<alias>.tsv.gz         written by ingest, see `rerank.field_values`
+expansions/<alias>.tsv.gz     learned from judged products, see `rerank.associations`
+synonyms/<language>*.txt|.pl  Solr's or WordNet's format, see `rerank.synonyms`
 """
 
 import logging
+import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from rerank.associations import read_associations
 from rerank.errors import ResourceError
+from rerank.expansion import Associations
+from rerank.field_values import FieldValues, read_values
 from rerank.home import polyrank_home
+from rerank.synonyms import Synonyms, read_synonyms
 from rerank.translation.glossary import Glossary, glossary_bytes, read_glossary
 from rerank.vocabulary import Vocabulary, read_vocabulary
 
@@ -21,7 +29,7 @@ log = logging.getLogger("rerank.resources")
 RECHECK_SECONDS = 1.0
 
 _Stamp = tuple[int, int, int]
-_T = TypeVar("_T", Glossary, Vocabulary)
+_T = TypeVar("_T")
 
 
 class Resources:
@@ -35,26 +43,57 @@ class Resources:
         self._recheck_seconds = recheck_seconds
         self._lock = threading.Lock()
         self._checked: dict[Path, tuple[float, _Stamp | None]] = {}
-        self._listed: tuple[float, list[Path]] = (float("-inf"), [])
+        self._listed: dict[str, tuple[float, list[Path]]] = {}
         self._glossaries: dict[Path, tuple[_Stamp, Glossary | None]] = {}
         self._vocabularies: dict[Path, tuple[_Stamp, Vocabulary | None]] = {}
+        self._values: dict[Path, tuple[_Stamp, FieldValues | None]] = {}
+        self._associations: dict[Path, tuple[_Stamp, Mapping[str, Associations] | None]] = {}
+        self._synonyms: dict[Path, tuple[_Stamp, Synonyms | None]] = {}
 
     def vocabulary(self, alias: str | None) -> Vocabulary | None:
         """Return a catalogue's statistics; None when the alias is None or has no file."""
-        if alias is None or Path(alias).name != alias:
-            return None
-        path = self.folder / "vocabulary" / f"{alias}.tsv.gz"
+        return self._of_alias("vocabulary", alias, self._vocabularies, read_vocabulary)
+
+    def values(self, alias: str | None) -> FieldValues | None:
+        """Return the values of a catalogue's fields; None when the alias is None or has no file."""
+        return self._of_alias("values", alias, self._values, read_values)
+
+    def associations(self, alias: str | None, language: str) -> Associations:
+        """Return what goes with what in a catalogue's judged products; nothing where that was not learned."""
+        found = self._of_alias("expansions", alias, self._associations, read_associations)
+        return found.get(language, {}) if found else {}
+
+    def synonyms(self, language: str) -> tuple[Synonyms, ...]:
+        """Return a language's synonym files in the order of their names: `en.txt`, `en-shop.txt`, `en.wordnet.pl`."""
         with self._lock:
-            return self._current(path, self._vocabularies, read_vocabulary)
+            paths = [
+                path
+                for path in self._files("synonyms", "*")
+                if path.suffix in (".txt", ".pl") and re.split(r"[.-]", path.name)[0] == language
+            ]
+            found = (self._current(path, self._synonyms, read_synonyms) for path in paths)
+            return tuple(file for file in found if file is not None)
 
     def glossaries(self) -> tuple[Glossary, ...]:
         """Return the glossaries in the order of their names; the first that knows a phrase wins."""
         with self._lock:
-            now = time.monotonic()
-            if now - self._listed[0] >= self._recheck_seconds:
-                self._listed = (now, sorted((self.folder / "glossary").glob("*.tsv")))
-            found = (self._current(path, self._glossaries, read_glossary) for path in self._listed[1])
+            paths = self._files("glossary", "*.tsv")
+            found = (self._current(path, self._glossaries, read_glossary) for path in paths)
             return tuple(glossary for glossary in found if glossary is not None)
+
+    def _files(self, kind: str, pattern: str) -> list[Path]:
+        now, known = time.monotonic(), self._listed.get(kind)
+        if known is None or now - known[0] >= self._recheck_seconds:
+            known = self._listed[kind] = (now, sorted((self.folder / kind).glob(pattern)))
+        return known[1]
+
+    def _of_alias(
+        self, kind: str, alias: str | None, cache: dict[Path, tuple[_Stamp, _T | None]], read: Callable[[Path], _T]
+    ) -> _T | None:
+        if alias is None or Path(alias).name != alias:
+            return None
+        with self._lock:
+            return self._current(self.folder / kind / f"{alias}.tsv.gz", cache, read)
 
     def _current(
         self, path: Path, cache: dict[Path, tuple[_Stamp, _T | None]], read: Callable[[Path], _T]

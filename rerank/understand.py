@@ -1,16 +1,27 @@
 """What a query says: its language, its translations, the text the models read and its vector."""
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Protocol
 
+from rerank.attributes import Attribute, find_attributes
+from rerank.expansion import Associations, Expansion, expand
+from rerank.field_values import FieldValues
+from rerank.names import Names, certain_names
+from rerank.proposals import MIN_CONFIDENCE, Proposal, propose
 from rerank.protocols import UNDETERMINED, Detection, Embedder, Translation, Translator
+from rerank.synonyms import Synonyms
 from rerank.translation.keep import ENGINE as KEPT
 from rerank.vocabulary import Vocabulary
 
 WANTS = ("language", "translations", "vector")
+"""What is computed when nothing is said."""
+
+ATTRIBUTES = "attributes"
+"""May be wanted as well."""
+
 CACHED_VECTORS = 4096
 """Queries repeat: this many vectors are kept (384 floats each: 6 MB)."""
 
@@ -40,27 +51,51 @@ class TranslatorSource(Protocol):
         ...
 
 
+class Knowledge(Protocol):
+    """What is known of catalogues and languages beside their words."""
+
+    def values(self, alias: str | None) -> FieldValues | None:
+        """Return the values of a catalogue's fields."""
+        ...
+
+    def synonyms(self, language: str) -> Sequence[Synonyms]:
+        """Return the synonym files of a language."""
+        ...
+
+    def associations(self, alias: str | None, language: str) -> Associations:
+        """Return what goes with what in a catalogue's judged products."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A query as it came. `languages`: BCP 47 codes the index serves; `want`: parts of the answer to compute;
-    `locale`: the caller's language, if known; `vocabulary`: name of the catalogue's statistics."""
+    `locale`: the caller's language, if known; `vocabulary`: name of the catalogue's statistics; `expand`: kinds of
+    expansion; `schema`: the index's fields and types, for `attributes`, which need `min_confidence` to be of use."""
 
     text: str
     languages: tuple[str, ...] = ()
     want: frozenset[str] = frozenset(WANTS)
     locale: str | None = None
     vocabulary: str | None = None
+    expand: frozenset[str] = frozenset()
+    schema: Mapping[str, str] = field(default_factory=dict)
+    min_confidence: float = MIN_CONFIDENCE
 
 
 @dataclass(frozen=True, slots=True)
 class Understanding:
-    """The answer. `vector` embeds `model_query`, None when not wanted; `seconds` by stage."""
+    """The answer. `vector` embeds `model_query`, None when not wanted; `seconds` by stage; `readable`: the
+    models read the language of `model_query`, as far as is known."""
 
     language: Detection
     translations: Mapping[str, Translation]
     model_query: str
     vector: tuple[float, ...] | None
     seconds: Mapping[str, float] = field(default_factory=dict)
+    readable: bool = True
+    expansion: tuple[Expansion, ...] = ()
+    attributes: tuple[Proposal, ...] = ()
 
 
 class Understander:
@@ -72,12 +107,15 @@ class Understander:
         detector: QueryDetector,
         translators: TranslatorSource,
         vocabulary: Callable[[str | None], Vocabulary | None],
+        knowledge: Knowledge | None = None,
     ) -> None:
-        """Join the parts; `vocabulary` finds a catalogue's statistics by name, None when there are none."""
+        """Join the parts; `vocabulary` finds a catalogue's statistics by name, None when there are none; without
+        `knowledge` there are no expansions, and no brands are told."""
         self._embedder = embedder
         self._detector = detector
         self._translators = translators
         self._vocabulary = vocabulary
+        self._knowledge = knowledge
         self._vector = lru_cache(maxsize=CACHED_VECTORS)(self._embed)
 
     def understand(self, question: Question) -> Understanding:
@@ -96,6 +134,8 @@ class Understander:
         language = self._language(question, vocabulary, translate)
         seconds["detect"] = time.perf_counter() - started
         started = time.perf_counter()
+        attributes = self._attributes(question, language.language, vocabulary)
+        translate.names = certain_names(attributes, vocabulary, translate, language.language, self._embedder.languages)
         translations = self._translate(question, language.language, translate)
         seconds["translate"] = time.perf_counter() - started
         model_query = self._model_query(question.text, language.language, translations)
@@ -105,7 +145,35 @@ class Understander:
             vector = self._vector(model_query)
             seconds["embed"] = time.perf_counter() - started
         wanted = {code: item for code, item in translations.items() if code in question.languages}
-        return Understanding(language, wanted if "translations" in question.want else {}, model_query, vector, seconds)
+        readable = language.language in self._embedder.languages or model_query != question.text
+        return Understanding(
+            language,
+            wanted if "translations" in question.want else {},
+            model_query,
+            vector,
+            seconds,
+            readable,
+            tuple(self._expand(question, language.language)),
+            tuple(propose(attributes, question.schema, question.min_confidence)) if ATTRIBUTES in question.want else (),
+        )
+
+    def _attributes(self, question: Question, language: str, vocabulary: Vocabulary | None) -> list[Attribute]:
+        values = self._knowledge.values(question.vocabulary) if self._knowledge is not None else None
+        if values is None and ATTRIBUTES not in question.want:
+            return []
+        return find_attributes(question.text, language, values, vocabulary)
+
+    def _expand(self, question: Question, language: str) -> list[Expansion]:
+        knowledge = self._knowledge
+        if knowledge is None or not question.expand:
+            return []
+        return expand(
+            question.text,
+            language,
+            question.expand,
+            knowledge.synonyms,
+            lambda code: knowledge.associations(question.vocabulary, code),
+        )
 
     def _language(self, question: Question, vocabulary: Vocabulary | None, translate: "_Once") -> Detection:
         """Choose among the likely languages the one in which the query also makes sense.
@@ -150,14 +218,25 @@ class Understander:
 
 
 class _Once:
-    """Translates one query, each pair of languages once: telling its language and reading it ask for the same."""
+    """Translates one query, each pair of languages once: telling its language and reading it ask for the same.
+
+    `names` are not translated; what was translated before they were told is translated again if they matter.
+    """
 
     def __init__(self, translator: Translator, text: str) -> None:
         self._translator, self._text = translator, text
-        self._done: dict[tuple[str, str], Translation] = {}
+        self._done: dict[tuple[str, str, Names], Translation] = {}
         self.pairs = translator.pairs()
+        self.names = Names()
 
     def __call__(self, source: str, target: str) -> Translation:
-        if (source, target) not in self._done:
-            self._done[source, target] = self._translator.translate([self._text], source, target)[0]
-        return self._done[source, target]
+        key = (source, target, self.names)
+        if key not in self._done:
+            hidden = self.names.hide(self._text)
+            made = self._translator.translate([hidden], source, target)[0]
+            self._done[key] = replace(made, text=self.names.show(made.text))
+        return self._done[key]
+
+    def word(self, text: str, source: str, target: str) -> str:
+        """Translate a part of the query by itself."""
+        return self._translator.translate([text], source, target)[0].text

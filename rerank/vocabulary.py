@@ -6,17 +6,17 @@ counted: their words cannot be told apart cheaply, and no translator here choose
 """
 
 import gzip
-import os
 import re
-import tempfile
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 from rerank.errors import ResourceError
+from rerank.field_values import ValueCounter
+from rerank.packed import write_packed
 
 UNSPACED_LANGUAGES = frozenset({"ja", "zh", "ko", "th", "lo", "km", "my"})
 """Not counted: a word boundary is not a space there (Korean: particles are glued to the word)."""
@@ -76,6 +76,8 @@ class VocabularyCounter:
     def __init__(self) -> None:
         self._documents: Counter[str] = Counter()
         self._counts: dict[str, Counter[str]] = {}
+        self.values = ValueCounter()
+        """The values of the documents' fields, told to it by itself."""
 
     def add(self, language: str, text: str) -> None:
         """Count one document: its fields in one language, joined by line breaks (no pair spans two lines)."""
@@ -103,20 +105,13 @@ def write_vocabulary(folder: Path, alias: str, vocabulary: Vocabulary) -> Path:
 
     Rows: language, term, document frequency; the first row is a comment with the document counts.
     """
-    target = folder / "vocabulary" / f"{alias}.tsv.gz"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{alias}.")
     documents = " ".join(f"{language}={count}" for language, count in sorted(vocabulary.documents.items()))
-    # mtime 0: the same catalogue gives the same bytes, and readers see no change.
-    with os.fdopen(handle, "wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", filename="", mtime=0) as packed:
-        packed.write(f"{_HEADER}{documents}\n".encode())
-        for language in sorted(vocabulary.counts):
-            packed.writelines(
-                f"{language}\t{term}\t{count}\n".encode() for term, count in sorted(vocabulary.counts[language].items())
-            )
-    Path(name).chmod(0o644)
-    Path(name).replace(target)
-    return target
+    rows = (
+        f"{language}\t{term}\t{count}"
+        for language in sorted(vocabulary.counts)
+        for term, count in sorted(vocabulary.counts[language].items())
+    )
+    return write_packed(folder / "vocabulary" / f"{alias}.tsv.gz", chain([f"{_HEADER}{documents}"], rows))
 
 
 def read_vocabulary(path: Path) -> Vocabulary:

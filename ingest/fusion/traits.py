@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ingest.attributes import attribute_name
 from ingest.clean import brand_key
 from ingest.document import Document
-from ingest.units import MEASURE, parse_measures
+from rerank.measures import MEASURE, parse_measures
 from rerank.translation.words import fold
 from rerank.vocabulary import UNSPACED_LANGUAGES, split_words
 

@@ -1,17 +1,13 @@
-"""The ASGI application: endpoints, each parse -> one lane -> answer."""
+"""The ASGI application: routes, who may use them, and what is counted and logged of each request."""
 
-import json
 import logging
 import subprocess
 import threading
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from functools import partial
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -19,48 +15,116 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rerank.errors import PolyrankError
-from rerank.service.faults import ClientLeft, MalformedRequest, NotReady, TooLarge, answer_error, answer_fault
-from rerank.service.lane import Lane
+from rerank.service import admin
+from rerank.service.body import read_body_or_form
+from rerank.service.embed_endpoint import PATHS as EMBEDDING_PATHS
+from rerank.service.embed_endpoint import embed, embeddings
+from rerank.service.faults import ClientLeft, NotReady, answer_error, answer_fault
+from rerank.service.logs import AccessLog
 from rerank.service.metrics import ServiceMetrics
-from rerank.service.models import Models, score
-from rerank.service.requests import Limits, RerankRequest, read_embed, read_json, read_question, read_rerank
+from rerank.service.models import Models
+from rerank.service.openapi import openapi
+from rerank.service.requests import Limits
+from rerank.service.rerank_dialects import PATHS as RERANK_PATHS
+from rerank.service.rerank_endpoint import rerank
+from rerank.service.served import Served
+from rerank.service.state import ServiceState
+from rerank.service.tokens import Guard, Role
+from rerank.service.traces import Tracer
+from rerank.service.translate_endpoint import detect, languages, translate
+from rerank.service.understand_endpoint import understand
 
 log = logging.getLogger("rerank.service")
+
+Endpoint = Callable[[ServiceState, Request], Awaitable[Response]]
 Handler = Callable[[Request], Awaitable[Response]]
+
+Access = Role | Literal["all", "api_key"]
+"""Which role a caller's token needs; `all`: none; `api_key`: use, and the token may also stand in the body."""
+
+ENDPOINTS: tuple[tuple[str, str, Endpoint, Access], ...] = (
+    ("POST", "/understand", understand, "use"),
+    *(("POST", path, rerank, "use") for path in RERANK_PATHS),
+    ("POST", "/embed", embed, "use"),
+    *(("POST", path, embeddings, "use") for path in EMBEDDING_PATHS),
+    ("POST", "/translate", translate, "api_key"),
+    ("POST", "/detect", detect, "api_key"),
+    ("GET", "/languages", languages, "all"),
+)
+"""Method, path, what answers, and who may ask. Admin endpoints are added where there are tokens."""
+
+ADMIN: tuple[tuple[str, str, Endpoint, Access], ...] = (
+    ("POST", "/admin/models", admin.load, "admin"),
+    ("POST", "/admin/models/{task}/{name}/reload", admin.reload, "admin"),
+    ("DELETE", "/admin/models/{task}/{name}", admin.unload, "admin"),
+)
 
 
 class Service:
-    """One running service: models, lanes, metrics and limits."""
+    """One running service: its state, who may use it, and what watches it."""
 
-    def __init__(self, models: Models, limits: Limits | None = None, *, access_log: bool = False) -> None:
-        """Take loaded models; the application warms them up when it starts."""
-        self.models = models
-        self.limits = limits or Limits()
-        self.metrics = ServiceMetrics()
-        self.query_lane = Lane("query", workers=1, waiting=64)
-        self.rerank_lane = Lane("rerank", workers=1, waiting=16)
-        self.embed_lane = Lane("embed", workers=1, waiting=16)
-        for lane in (self.query_lane, self.rerank_lane, self.embed_lane):
-            self.metrics.pending.labels(lane.name).set_function(partial(getattr, lane, "pending"))
+    def __init__(
+        self,
+        models: Models,
+        limits: Limits | None = None,
+        *,
+        guard: Guard | None = None,
+        access_log: bool = False,
+        tracer: Tracer | None = None,
+    ) -> None:
+        """Take loaded models; the application warms them up when it starts. Without a `guard` everybody may ask."""
+        metrics = ServiceMetrics()
+        self.state = ServiceState(models, limits or Limits(), metrics)
         self.failure: PolyrankError | None = None
         self.on_failure: Callable[[], None] = lambda: None
-        self._access_log = access_log
+        self._guard = guard
+        self._access_log = AccessLog() if access_log else None
+        self._tracer = tracer or Tracer()
         self._compiling: subprocess.Popen[bytes] | None = None
+        metrics.watch(self._pending)
+        models.embedders.watch(self._count_batches)
+        models.rerankers.watch(self._count_batches)
 
     def app(self) -> Starlette:
         """Return the ASGI application."""
-        post = {
-            "/understand": self.understand,
-            "/rerank": self.rerank,
-            "/v1/rerank": self.rerank,
-            "/v2/rerank": self.rerank,
-            "/embed": self.embed,
-        }
-        get = {"/health": self.health, "/ready": self.ready, "/models": self.list_models, "/metrics": self.show_metrics}
-        routes = [Route(path, self._observed(path, handler), methods=["POST"]) for path, handler in post.items()]
-        routes += [Route(path, handler, methods=["GET"]) for path, handler in get.items()]
+        endpoints = ENDPOINTS + (ADMIN if self._guard is not None else ())
+        routes = [
+            Route(path, self._observed(path, endpoint, access), methods=[method])
+            for method, path, endpoint, access in endpoints
+        ]
+        routes += [
+            Route("/models", self._guarded(self.list_models), methods=["GET"]),
+            Route("/metrics", self._guarded(self.show_metrics), methods=["GET"]),
+            Route("/openapi.json", self.show_openapi, methods=["GET"]),
+            Route("/health", self.health, methods=["GET"]),
+            Route("/ready", self.ready, methods=["GET"]),
+        ]
         handlers: Any = {HTTPException: _http_error, Exception: _defect}
         return Starlette(routes=routes, lifespan=self._lifespan, exception_handlers=handlers)
+
+    async def health(self, request: Request) -> Response:
+        """Answer GET /health: the process lives."""
+        return JSONResponse({"status": "ok"})
+
+    async def ready(self, request: Request) -> Response:
+        """Answer GET /ready: 200 once the models are warm, 503 before and while the service goes down."""
+        if self.state.draining:
+            return answer_fault(NotReady("the service is going down"))
+        if not self.state.models.ready:
+            return answer_fault(self.failure or NotReady("the models are warming up"))
+        return JSONResponse({"status": "ready"})
+
+    async def list_models(self, request: Request) -> Response:
+        """Answer GET /models."""
+        return JSONResponse({"models": self.state.models.describe()})
+
+    async def show_metrics(self, request: Request) -> Response:
+        """Answer GET /metrics in Prometheus' text format."""
+        return Response(self.state.metrics.page(), media_type="text/plain; version=0.0.4")
+
+    async def show_openapi(self, request: Request) -> Response:
+        """Answer GET /openapi.json."""
+        return JSONResponse(openapi(self.state.limits, tokens=self._guard is not None))
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
@@ -69,143 +133,80 @@ class Service:
         if self._compiling is not None:
             self._compiling.terminate()
             self._compiling.wait()
-        for lane in (self.query_lane, self.rerank_lane, self.embed_lane):
-            lane.close()
+        self.state.query_lane.close()
+        self.state.models.close()
+        self._tracer.close()
 
     def _warm_up(self) -> None:
+        models = self.state.models
         try:
-            seconds = self.models.warm_up()
+            seconds = models.warm_up()
         except PolyrankError as error:
             self.failure = error
             self.on_failure()
             return
         log.info("ready after %.1f s", seconds)
-        self._compiling = self.models.compile_dictionaries()
+        self._compiling = models.compile_dictionaries()
 
-    def _observed(self, endpoint: str, handler: Handler) -> Handler:
+    def _observed(self, path: str, endpoint: Endpoint, access: Access) -> Handler:
+        """Return the handler: who asks, the answer or the error's, what is counted, traced and logged."""
+        metrics = self.state.metrics
+
         async def observed(request: Request) -> Response:
-            started = time.perf_counter()
-            try:
-                response = await handler(request)
-            except ClientDisconnect:
-                response = answer_fault(ClientLeft("the caller hung up while sending"))
-            except PolyrankError as error:
-                response = answer_fault(error)
-                if response.status_code == 500:
-                    log.error("%s failed: %s", endpoint, error)
+            started, caller = time.perf_counter(), None
+            request.state.stages = []
+            with self._tracer.span(path, request.headers) as span:
+                try:
+                    caller = await self._caller(request, access)
+                    response = await endpoint(self.state, request)
+                except ClientDisconnect:
+                    response = answer_fault(ClientLeft("the caller hung up while sending"))
+                except PolyrankError as error:
+                    response = answer_fault(error)
+                    span.fail(error)
+                    if response.status_code == 500:
+                        log.error("%s failed: %s", path, error)
+                span.stages(request.state.stages)
+                span.status(response.status_code)
             seconds = time.perf_counter() - started
-            self.metrics.requests.labels(endpoint, response.status_code).inc()
-            self.metrics.request_seconds.labels(endpoint).observe(seconds)
-            if self._access_log:
-                line = {"endpoint": endpoint, "status": response.status_code, "ms": round(seconds * 1000, 2)}
-                log.info(json.dumps(line))
+            metrics.requests.labels(path, response.status_code).inc()
+            metrics.request_seconds.labels(path).observe(seconds)
+            if response.status_code == 429:
+                metrics.degraded.labels(path, "shed").inc()
+            if self.state.draining:
+                response.headers["Connection"] = "close"
+            if self._access_log is not None:
+                self._access_log.write(request, path, response.status_code, seconds, caller)
             return response
 
         return observed
 
-    async def _body(self, request: Request) -> Any:
-        declared = request.headers.get("content-length", "0")
-        limit = self.limits.body_bytes
-        if declared.isdigit() and int(declared) > limit:
-            raise TooLarge(f"the body may have {limit} bytes, got {declared}")
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
-                raise TooLarge(f"the body may have {limit} bytes")
-        if not body:
-            raise MalformedRequest("the body is empty; send JSON")
-        return read_json(bytes(body))
+    def _guarded(self, handler: Handler) -> Handler:
+        async def guarded(request: Request) -> Response:
+            try:
+                await self._caller(request, "use")
+            except PolyrankError as error:
+                return answer_fault(error)
+            return await handler(request)
 
-    async def understand(self, request: Request) -> Response:
-        """Answer POST /understand."""
-        question = read_question(await self._body(request), self.limits)
-        understander = self.models.understander
-        if understander is None:
-            raise NotReady("the models are warming up")
-        found = await self.query_lane.run(lambda: understander.understand(question), request.is_disconnected)
-        for stage, seconds in found.seconds.items():
-            self.metrics.stage_seconds.labels(stage).observe(seconds)
-        answer: dict[str, Any] = {
-            "language": {"code": found.language.language, "confidence": round(found.language.confidence, 4)},
-            "translations": {
-                code: {"text": item.text, "engine": item.engine, "confidence": round(item.confidence, 4)}
-                for code, item in found.translations.items()
-            },
-            "model_query": found.model_query,
-            "expansion": [],
-            "embedder": self.models.embedder.fingerprint,
-        }
-        if found.vector is not None:
-            answer["vector"] = found.vector
-        return JSONResponse(answer)
+        return guarded
 
-    async def rerank(self, request: Request) -> Response:
-        """Answer POST /rerank, /v1/rerank and /v2/rerank."""
-        body, reranker = await self._body(request), self.models.reranker
-        if reranker is None:
-            raise NotReady("this instance has no reranker; start it with --reranker BUNDLE")
-        asked = read_rerank(body, reranker.template, self.limits)
-        if self.models.understander is None:
-            raise NotReady("the models are warming up")
-        started = time.perf_counter()
-        scores, tokens, seconds = await self.rerank_lane.run(
-            lambda: score(reranker, asked.query, asked.texts), request.is_disconnected
-        )
-        self.metrics.stage_seconds.labels("rerank").observe(seconds)
-        self.metrics.stage_seconds.labels("queue").observe(time.perf_counter() - started - seconds)
-        self.metrics.pairs.inc(len(asked.texts))
-        self.metrics.tokens.inc(tokens)
-        version = "1" if request.url.path.startswith("/v1") else "2"
-        meta = {
-            "api_version": {"version": version},
-            "billed_units": {"search_units": 1},
-            "model": reranker.manifest.name,
-            "fingerprint": reranker.fingerprint,
-            "tokens": tokens,
-            "ms": round(seconds * 1000, 2),
-        }
-        return JSONResponse({"id": str(uuid.uuid4()), "results": _results(asked, scores), "meta": meta})
+    async def _caller(self, request: Request, access: Access) -> str | None:
+        if self._guard is None or access == "all":
+            return None
+        authorization = request.headers.get("authorization")
+        if access == "api_key" and authorization is None:
+            authorization = f"Bearer {(await read_body_or_form(request, self.state.limits)).get('api_key', '')}"
+        return self._guard.check(authorization, "admin" if access == "admin" else "use").name
 
-    async def embed(self, request: Request) -> Response:
-        """Answer POST /embed in the shape of text-embeddings-inference."""
-        models = self.models
-        asked = read_embed(await self._body(request), models.embedder.template, self.limits)
-        if models.understander is None:
-            raise NotReady("the models are warming up")
-        rows = await self.embed_lane.run(lambda: models.embed(asked.inputs, asked.kind), request.is_disconnected)
-        self.metrics.texts.inc(len(asked.inputs))
-        return JSONResponse(rows)
+    def _count_batches(self, model: Served) -> None:
+        model.batcher.on_batch = self.state.metrics.batch(model.batcher.name)
 
-    async def health(self, request: Request) -> Response:
-        """Answer GET /health: the process lives."""
-        return JSONResponse({"status": "ok"})
-
-    async def ready(self, request: Request) -> Response:
-        """Answer GET /ready: 200 once the models are warm, 503 before."""
-        if self.models.understander is None:
-            return answer_fault(self.failure or NotReady("the models are warming up"))
-        return JSONResponse({"status": "ready"})
-
-    async def list_models(self, request: Request) -> Response:
-        """Answer GET /models."""
-        return JSONResponse({"models": self.models.describe()})
-
-    async def show_metrics(self, request: Request) -> Response:
-        """Answer GET /metrics in Prometheus' text format."""
-        return Response(self.metrics.page(), media_type="text/plain; version=0.0.4")
-
-
-def _results(asked: RerankRequest, scores: Any) -> list[dict[str, Any]]:
-    order = np.argsort(-scores, kind="stable")[: asked.top_n]
-    results: list[dict[str, Any]] = []
-    for index in order.tolist():
-        result = {"index": index, "relevance_score": round(float(scores[index]), 6)}
-        if asked.return_documents:
-            document = asked.documents[index]
-            result["document"] = {"text": document} if isinstance(document, str) else document
-        results.append(result)
-    return results
+    def _pending(self) -> dict[str, tuple[int, float]]:
+        lane = self.state.query_lane
+        models: list[Served] = [*self.state.models.embedders.all(), *self.state.models.rerankers.all()]
+        queues = {model.batcher.name: (model.batcher.pending, model.batcher.wait_s()) for model in models}
+        return {lane.name: (lane.pending, 0.0)} | queues
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -1,5 +1,7 @@
 """Every way a request can fail, and the one table that gives each its HTTP status."""
 
+import math
+
 from starlette.responses import JSONResponse
 
 from rerank.errors import ModelInputError, PolyrankError
@@ -26,15 +28,44 @@ class TooLarge(RequestError):  # noqa: N818
 
 
 class Overloaded(RequestError):  # noqa: N818
-    """The queue is full: come back in a moment, or ask another instance."""
+    """The queue is full, or too slow for the deadline: come back in a moment, or ask another instance."""
+
+    def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
+        """Say when the queue will have moved on."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Expired(RequestError):  # noqa: N818
+    """The deadline passed while the request waited or was computed."""
 
 
 class NotReady(RequestError):  # noqa: N818
-    """The models are still warming up, or this instance has none for the task."""
+    """The models are still warming up, the service is going down, or this instance has no model for the task."""
+
+
+class Unloaded(RequestError):  # noqa: N818
+    """The model was unloaded or replaced while the request waited."""
 
 
 class ClientLeft(RequestError):  # noqa: N818
-    """The caller hung up while waiting, so nothing was computed."""
+    """The caller hung up while waiting, so nothing more was computed."""
+
+
+class SlowBody(RequestError):  # noqa: N818
+    """The body did not arrive in time."""
+
+
+class Unauthorized(RequestError):  # noqa: N818
+    """There is no valid bearer token."""
+
+
+class Forbidden(RequestError):  # noqa: N818
+    """The token is valid and may not do this."""
+
+
+class UnknownModel(RequestError):  # noqa: N818
+    """No model of this name is loaded or there to load."""
 
 
 STATUS: dict[type[PolyrankError], tuple[int, str]] = {
@@ -43,19 +74,33 @@ STATUS: dict[type[PolyrankError], tuple[int, str]] = {
     ModelInputError: (422, "invalid_text"),
     TooLarge: (413, "too_large"),
     Overloaded: (429, "overloaded"),
+    Expired: (429, "expired"),
     NotReady: (503, "not_ready"),
+    Unloaded: (503, "unloaded"),
     ClientLeft: (503, "client_left"),
+    SlowBody: (408, "slow_body"),
+    Unauthorized: (401, "unauthorized"),
+    Forbidden: (403, "forbidden"),
+    UnknownModel: (404, "unknown_model"),
 }
 """Error type -> status and code; anything else is our own defect, 500."""
 
 
-def answer_error(status: int, code: str, message: str) -> JSONResponse:
-    """Return the error answer: {"error": {"code", "message"}}; 429 and 503 say when to come back."""
-    headers = {"Retry-After": "1"} if status in (429, 503) else None
+MAX_RETRY_AFTER_S = 30
+
+
+def answer_error(status: int, code: str, message: str, retry_after_s: float = 1.0) -> JSONResponse:
+    """Return the error answer: {"error": {"code", "message"}}; 429 and 503 say after how many seconds to come back."""
+    headers = {}
+    if status in (429, 503):
+        headers["Retry-After"] = str(min(max(1, math.ceil(retry_after_s)), MAX_RETRY_AFTER_S))
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="polyrank"'
     return JSONResponse({"error": {"code": code, "message": message}}, status_code=status, headers=headers)
 
 
 def answer_fault(error: PolyrankError) -> JSONResponse:
     """Return the answer that the table has for this error."""
     status, code = STATUS.get(type(error), (500, "internal"))
-    return answer_error(status, code, str(error))
+    retry_after_s = error.retry_after_s if isinstance(error, Overloaded) else 1.0
+    return answer_error(status, code, str(error), retry_after_s)

@@ -1,25 +1,23 @@
-"""The models behind the service: loaded bundles, understood queries, and whether they are warm."""
+"""The models behind the service: what is loaded, what understands queries, and whether all is warm."""
 
 import logging
 import subprocess
+import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from rerank.bundle import has_default
-from rerank.cross_encoder import CrossEncoder, load_reranker
-from rerank.embedder import SentenceEmbedder, load_embedder
-from rerank.language import load_detector
-from rerank.manifest import Manifest
-from rerank.protocols import Pair, Scores
-from rerank.resources import load_resources
+from rerank.bundle import MANIFEST, has_default
+from rerank.language import LanguageDetector, load_detector
+from rerank.resources import Resources, load_resources
+from rerank.service.batcher import BatchLimits
 from rerank.service.dictionaries import start_compiling
+from rerank.service.faults import NotReady, UnknownModel
+from rerank.service.served import ServedEmbedder, ServedReranker
+from rerank.service.shelf import Shelf
 from rerank.session import SessionOptions
-from rerank.translation.load import load_translators
+from rerank.translation.load import Translators, load_translators
 from rerank.understand import Question, Understander
 
 log = logging.getLogger("rerank.service")
@@ -27,91 +25,169 @@ log = logging.getLogger("rerank.service")
 LANGUAGES = ("en", "de", "es", "fr", "it", "nl", "pt", "pl", "sv", "ja", "zh")
 """Languages that queries are told apart in."""
 
-WARM_UP = "wireless headphones"
+WARM_UP = Question("wireless headphones", locale="en")  # nothing to translate: compiles no dictionary
+
+GPU_BATCH_TOKENS = 16_384
+THREADS_PER_BATCH = 4
+"""More gain little on one batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelPaths:
-    """Which bundles and resources to serve; None takes the shipped bundle, or `polyrank_home()/resources`.
+    """Which bundles and resources to serve; none named takes the shipped bundle, or `polyrank_home()/resources`.
 
-    `dictionaries` names a folder of dictd files; None takes those that are installed.
+    The first embedder and the first reranker are the defaults. `dictionaries` names a folder of dictd files; None takes
+    those that are installed. `shelf` is the folder whose bundles may be loaded while serving; None forbids it.
     """
 
-    embedder: Path | None = None
-    reranker: Path | None = None
+    embedders: tuple[Path, ...] = ()
+    rerankers: tuple[Path, ...] = ()
     resources: Path | None = None
     dictionaries: Path | None = None
+    shelf: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """What computes: CPU threads, shared among batches by fours, or one worker that feeds a GPU; `providers` as in
+    `SessionOptions`.
+
+    The threads of one batch read the weights together. Batches of one thread each, side by side, each read all of them,
+    and took half as long again for 50 products on two cores (`python -m bench.service_latency`, 716 and 463 ms).
+    """
+
+    threads: int = 1
+    providers: tuple[str, ...] | None = ("CPUExecutionProvider",)
+
+    @property
+    def gpu(self) -> bool:
+        """Whether a GPU is wanted."""
+        return self.providers is None or self.providers[0] != "CPUExecutionProvider"
+
+    def reranking(self) -> tuple[SessionOptions, BatchLimits]:
+        """Return how to run a reranker, and its batches."""
+        threads = min(self.threads, THREADS_PER_BATCH)
+        return self._session(threads), self._limits(max(1, self.threads // THREADS_PER_BATCH))
+
+    def embedding(self) -> tuple[SessionOptions, BatchLimits]:
+        """Return how to run an embedder, and its batches: a query is one short text, two threads make it no faster."""
+        return self._session(1), self._limits(1)
+
+    def _session(self, threads: int) -> SessionOptions:
+        return SessionOptions(threads=threads, providers=self.providers)
+
+    def _limits(self, workers: int) -> BatchLimits:
+        return BatchLimits(workers=1, batch_tokens=GPU_BATCH_TOKENS) if self.gpu else BatchLimits(workers=workers)
 
 
 class Models:
-    """An embedder, a reranker and what understands queries. Bundles load at once, the rest in `warm_up`."""
+    """Embedders, rerankers and what understands queries. Bundles load at once, the rest in `warm_up`."""
 
-    def __init__(self, paths: ModelPaths, threads: int) -> None:
+    def __init__(self, paths: ModelPaths, workers: Workers) -> None:
         """Load and verify the bundles. Without a shipped reranker and a path to one, there is none.
 
-        A query is one short text, which two threads would not make faster: the embedder takes one.
-
         Raises:
-            BundleError: a bundle is missing or changed.
+            BundleError: a bundle is missing or changed, or the device is not there.
         """
-        self.embedder: SentenceEmbedder = load_embedder(paths.embedder, SessionOptions(threads=1))
-        self.reranker: CrossEncoder | None = _reranker(paths.reranker, SessionOptions(threads=threads))
-        self._resources, self._dictionaries = paths.resources, paths.dictionaries
-        self._understander: Understander | None = None
+        self._paths = paths
+        self.embedders = Shelf("embed", lambda path: ServedEmbedder(path, *workers.embedding()))
+        self.rerankers = Shelf("rerank", lambda path: ServedReranker(path, *workers.reranking()))
+        for path in paths.embedders or (None,):
+            self.embedders.add(path)
+        for path in paths.rerankers or ((None,) if has_default("rerank") else ()):
+            self.rerankers.add(path)
+        if not self.rerankers.all():
+            log.warning("no reranker bundle is installed: /rerank will answer 503; name one with --reranker")
+        self._lock = threading.Lock()
+        self._language: tuple[Resources, LanguageDetector, Translators] | None = None
+        self._understanders: dict[str, tuple[ServedEmbedder, Understander]] = {}
 
     @property
-    def understander(self) -> Understander | None:
-        """None until `warm_up` is done."""
-        return self._understander
+    def ready(self) -> bool:
+        """False until `warm_up` is done."""
+        return self._language is not None
+
+    def shelf(self, task: str) -> Shelf[Any]:
+        """Return the models of a task.
+
+        Raises:
+            UnknownModel: there is no such task.
+        """
+        if task not in ("embed", "rerank"):
+            raise UnknownModel(f"no model has the task {task[:40]!r}; there are embed and rerank")
+        return self.embedders if task == "embed" else self.rerankers
+
+    def bundle(self, name: str) -> Path:
+        """Return the folder of a bundle that may be loaded while serving, by its plain name.
+
+        Raises:
+            UnknownModel: there is none, or no folder of models was given.
+        """
+        if self._paths.shelf is None:
+            raise UnknownModel("this instance loads no models; start it with --models FOLDER")
+        path = self._paths.shelf / name
+        if Path(name).name != name or name in (".", "..") or not (path / MANIFEST).is_file():
+            raise UnknownModel(f"the models folder has no bundle {name[:80]!r}")
+        return path
 
     def warm_up(self) -> float:
-        """Load detector and translators and run every model once; return the seconds it took.
+        """Load detector and translators and understand one query; return the seconds it took.
 
         Raises:
             PolyrankError: a resource cannot be read.
         """
         started = time.perf_counter()
-        resources = load_resources(self._resources)
-        translators = load_translators(resources, dictionaries=self._dictionaries)
+        resources = load_resources(self._paths.resources)
+        translators = load_translators(resources, dictionaries=self._paths.dictionaries)
         log.info("%s", translators.describe())
         detector = load_detector(LANGUAGES, knowledge=translators.knowledge)
-        understander = Understander(self.embedder, detector, translators, resources.vocabulary)
-        understander.understand(Question(WARM_UP, locale="en"))  # nothing to translate: compiles no dictionary
-        if self.reranker is not None:
-            self.reranker.score([Pair(WARM_UP, WARM_UP + " bluetooth" * length) for length in (1, 8, 24)])
-        self._understander = understander
+        language = (resources, detector, translators)
+        self._build(self.embedders.choose(), language).understand(WARM_UP)
+        self._language = language
         return time.perf_counter() - started
+
+    def language(self) -> tuple[LanguageDetector, Translators]:
+        """Return what tells and translates languages.
+
+        Raises:
+            NotReady: before `warm_up` is done.
+        """
+        if self._language is None:
+            raise NotReady("the models are warming up")
+        return self._language[1:]
+
+    def understander(self, embedder: ServedEmbedder) -> Understander:
+        """Return what understands queries for an embedder; it keeps the vectors of repeated queries.
+
+        Raises:
+            NotReady: before `warm_up` is done.
+        """
+        language, name = self._language, embedder.manifest.name
+        if language is None:
+            raise NotReady("the models are warming up")
+        with self._lock:
+            known = self._understanders.get(name)
+            if known is None or known[0] is not embedder:
+                known = self._understanders[name] = (embedder, self._build(embedder, language))
+            return known[1]
 
     def compile_dictionaries(self) -> subprocess.Popen[bytes] | None:
         """Start compiling the installed dictionaries beside the service; None when it uses a folder of its own."""
-        return None if self._dictionaries is not None else start_compiling(LANGUAGES, self.embedder.languages)
-
-    def embed(self, texts: Sequence[str], kind: str) -> list[list[float]]:
-        """Embed texts for JSON: lists of `dimension` numbers."""
-        embed = self.embedder.embed_documents if kind == "document" else self.embedder.embed_queries
-        rows: list[list[float]] = np.round(embed(texts).astype(np.float64), 7).tolist()
-        return rows
+        embedder = self.embedders.default()
+        if self._paths.dictionaries is not None or embedder is None:
+            return None
+        return start_compiling(LANGUAGES, embedder.languages)
 
     def describe(self) -> list[dict[str, Any]]:
         """Return what /models says of each bundle."""
-        return [_describe(model.manifest) for model in (self.embedder, self.reranker) if model is not None]
+        return [*self.embedders.describe(), *self.rerankers.describe()]
 
+    def close(self) -> None:
+        """Finish what waits and end the workers."""
+        self.embedders.close()
+        self.rerankers.close()
 
-def score(reranker: CrossEncoder, query: str, texts: Sequence[str]) -> tuple[Scores, int, float]:
-    """Score one query against texts; return scores, tokens read and seconds."""
-    started = time.perf_counter()
-    scores, tokens = reranker.score_counting([Pair(query, text) for text in texts])
-    return scores, tokens, time.perf_counter() - started
-
-
-def _reranker(path: Path | None, options: SessionOptions) -> CrossEncoder | None:
-    if path is None and not has_default("rerank"):
-        log.warning("no reranker bundle is installed: /rerank will answer 503; name one with --reranker")
-        return None
-    return load_reranker(path, options)
-
-
-def _describe(manifest: Manifest) -> dict[str, Any]:
-    data = manifest.to_json()
-    hidden = ("format", "files", "training", "metrics")
-    return {key: value for key, value in data.items() if key not in hidden} | {"fingerprint": manifest.fingerprint}
+    @staticmethod
+    def _build(embedder: ServedEmbedder, language: tuple[Resources, LanguageDetector, Translators]) -> Understander:
+        resources, detector, translators = language
+        return Understander(embedder, detector, translators, resources.vocabulary, resources)

@@ -2,38 +2,67 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
+from rerank.expansion import KINDS
+from rerank.proposals import MIN_CONFIDENCE
 from rerank.service.faults import MalformedRequest, RefusedValue, TooLarge
 from rerank.template import DocumentTemplate
-from rerank.understand import WANTS, Question
+from rerank.understand import ATTRIBUTES, WANTS, Question
 
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 RESOURCE_NAME = re.compile(r"[^\s/\\.\x00-\x1f][^\s/\\\x00-\x1f]{0,254}")
 MAX_LANGUAGES = 64
+MAX_FIELDS = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may hold."""
+    """What one request may hold, and how long its body and its answer may take."""
 
     body_bytes: int = 4_000_000
     documents: int = 1000
     inputs: int = 1000
     query_characters: int = 4096
+    text_characters: int = 20_000
+    body_s: float = 10.0
+    answer_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Which model a request wants: by name or fingerprint, or by the language of its texts."""
+
+    model: str | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RerankKeys:
+    """What a dialect calls the parts of a rerank request; None where it has no such part."""
+
+    documents: str = "documents"
+    top_n: str | None = "top_n"
+    return_documents: str = "return_documents"
 
 
 @dataclass(frozen=True, slots=True)
 class RerankRequest:
-    """A rerank request: `texts` are the documents as the model reads them, `documents` as they came."""
+    """A rerank request: `texts` are the documents as the model reads them, `documents` as they came.
+
+    `deadline_ms`: time for the whole answer, None for the service's own limit; `anytime`: a late answer keeps the
+    documents scored by then, those that came first in the request.
+    """
 
     query: str
     texts: tuple[str, ...]
     documents: tuple[str | Mapping[str, Any], ...]
     top_n: int
     return_documents: bool
+    deadline_ms: int | None = None
+    anytime: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,65 +102,116 @@ def read_question(data: Mapping[str, Any], limits: Limits) -> Question:
         TooLarge: the query is too long.
     """
     want = _strings(data, "want", list(WANTS))
-    if unknown := set(want) - set(WANTS):
-        raise RefusedValue(f"`want` knows {', '.join(WANTS)}, not {sorted(unknown)[0][:40]!r}")
+    _known("want", want, (*WANTS, ATTRIBUTES))
+    expansions = _strings(data, "expand", [])
+    _known("expand", expansions, KINDS)
     languages = _strings(data, "languages", [])
     if len(languages) > MAX_LANGUAGES:
         raise TooLarge(f"`languages` may name {MAX_LANGUAGES} languages, got {len(languages)}")
-    locale = _optional_string(data, "locale")
-    for code in (*languages, *([locale] if locale else [])):
-        if not LANGUAGE.fullmatch(code):
-            raise RefusedValue(f"{code[:40]!r} is not a BCP 47 language")
+    for code in languages:
+        check_language(code)
+    locale = _language(data, "locale")
     vocabulary = _optional_string(data, "vocabulary")
     if vocabulary is not None and not RESOURCE_NAME.fullmatch(vocabulary):
         raise RefusedValue("`vocabulary` must be a plain name")
-    return Question(_query(data, limits), tuple(dict.fromkeys(languages)), frozenset(want), locale or None, vocabulary)
+    query = read_text(data, "query", limits.query_characters)
+    return Question(
+        query,
+        tuple(dict.fromkeys(languages)),
+        frozenset(want),
+        locale,
+        vocabulary,
+        frozenset(expansions),
+        _schema(data),
+        _confidence(data),
+    )
 
 
-def read_rerank(data: Mapping[str, Any], template: DocumentTemplate, limits: Limits) -> RerankRequest:
-    """Read the body of /rerank: Cohere's shape, documents as text or as fields of the bundle's template.
+def _known(key: str, given: Iterable[str], options: tuple[str, ...]) -> None:
+    if unknown := sorted(set(given) - set(options)):
+        raise RefusedValue(f"`{key}` knows {', '.join(options)}, not {unknown[0][:40]!r}")
 
-    Keys it does not know (max_tokens_per_doc, priority ...) are ignored, and so is the name of the model.
+
+def _schema(data: Mapping[str, Any]) -> Mapping[str, str]:
+    schema = data.get("schema")
+    if schema is None:
+        return {}
+    if not isinstance(schema, dict) or not all(isinstance(kind, str) for kind in schema.values()):
+        raise RefusedValue("`schema` must be an object: field -> type")
+    if len(schema) > MAX_FIELDS:
+        raise TooLarge(f"`schema` may name {MAX_FIELDS} fields, got {len(schema)}")
+    return schema
+
+
+def _confidence(data: Mapping[str, Any]) -> float:
+    value = data.get("min_confidence", MIN_CONFIDENCE)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise RefusedValue("`min_confidence` must be a number from 0 to 1")
+    return float(value)
+
+
+def read_route(data: Mapping[str, Any]) -> Route:
+    """Read which model is wanted: `model` and `language`.
+
+    Raises:
+        RefusedValue: one of them is no string, or the language is not BCP 47.
+    """
+    return Route(_optional_string(data, "model"), _language(data, "language"))
+
+
+def read_rerank(
+    data: Mapping[str, Any],
+    template: DocumentTemplate,
+    limits: Limits,
+    keys: RerankKeys = RerankKeys(),
+) -> RerankRequest:
+    """Read the body of a rerank request: Cohere's shape, documents as text or as fields of the bundle's template.
+
+    Keys it does not know (max_tokens_per_doc, priority ...) are ignored.
 
     Raises:
         RefusedValue: a value is missing or wrong.
         TooLarge: too many documents, or the query is too long.
     """
-    query = _query(data, limits)
-    documents = data.get("documents")
+    query = read_text(data, "query", limits.query_characters)
+    documents = data.get(keys.documents)
     if not isinstance(documents, list) or not documents:
-        raise RefusedValue("`documents` must be a list of at least one text or object")
+        raise RefusedValue(f"`{keys.documents}` must be a list of at least one text or object")
     if len(documents) > limits.documents:
-        raise TooLarge(f"`documents` may hold {limits.documents}, got {len(documents)}")
+        raise TooLarge(f"`{keys.documents}` may hold {limits.documents}, got {len(documents)}")
     rank_fields = _strings(data, "rank_fields", []) or None
-    texts = tuple(_render(item, f"documents[{i}]", template, rank_fields) for i, item in enumerate(documents))
-    top_n = data.get("top_n")
-    if top_n is not None and (not isinstance(top_n, int) or isinstance(top_n, bool) or top_n < 1):
-        raise RefusedValue("`top_n` must be a whole number of at least 1")
-    return_documents = data.get("return_documents")
-    if return_documents is not None and not isinstance(return_documents, bool):
-        raise RefusedValue("`return_documents` must be true or false")
-    return RerankRequest(query, texts, tuple(documents), min(top_n or len(texts), len(texts)), bool(return_documents))
+    texts = tuple(_render(item, f"{keys.documents}[{i}]", template, rank_fields) for i, item in enumerate(documents))
+    top_n = None if keys.top_n is None else _whole(data, keys.top_n)
+    return RerankRequest(
+        query,
+        texts,
+        tuple(documents),
+        min(top_n or len(texts), len(texts)),
+        bool(_flag(data, keys.return_documents)),
+        _whole(data, "deadline_ms"),
+        bool(_flag(data, "anytime")),
+    )
 
 
-def read_embed(data: Mapping[str, Any], template: DocumentTemplate, limits: Limits) -> EmbedRequest:
-    """Read the body of /embed: `inputs` is a text, a list of texts, or of objects with the template's fields.
+def read_embed(
+    data: Mapping[str, Any], template: DocumentTemplate, limits: Limits, key: str = "inputs", kind: Any = "query"
+) -> EmbedRequest:
+    """Read texts to embed: under `key` a text, a list of texts, or of objects with the template's fields.
 
     Raises:
         RefusedValue: a value is missing or wrong.
         TooLarge: too many inputs.
     """
-    kind = data.get("kind", "query")
     if kind not in ("query", "document"):
         raise RefusedValue("`kind` must be query or document")
-    inputs = data.get("inputs")
+    inputs = data.get(key)
     if isinstance(inputs, str):
         inputs = [inputs]
     if not isinstance(inputs, list):
-        raise RefusedValue("`inputs` must be a text or a list of texts")
+        raise RefusedValue(f"`{key}` must be a text or a list of texts")
     if len(inputs) > limits.inputs:
-        raise TooLarge(f"`inputs` may hold {limits.inputs}, got {len(inputs)}")
-    return EmbedRequest(tuple(_render(item, f"inputs[{i}]", template, None) for i, item in enumerate(inputs)), kind)
+        raise TooLarge(f"`{key}` may hold {limits.inputs}, got {len(inputs)}")
+    return EmbedRequest(tuple(_render(item, f"{key}[{i}]", template, None) for i, item in enumerate(inputs)), kind)
 
 
 def _render(item: object, where: str, template: DocumentTemplate, only: list[str] | None) -> str:
@@ -150,15 +230,32 @@ def _render(item: object, where: str, template: DocumentTemplate, only: list[str
     return template.render(fields)
 
 
-def _query(data: Mapping[str, Any], limits: Limits) -> str:
-    query = data.get("query")
-    if not isinstance(query, str):
-        raise RefusedValue("`query` must be a string")
-    if len(query) > limits.query_characters:
-        raise TooLarge(f"`query` may have {limits.query_characters} characters, got {len(query)}")
-    if not _checked(query, "`query`").strip():
-        raise RefusedValue("`query` must not be blank")
-    return query
+def read_text(data: Mapping[str, Any], key: str, characters: int) -> str:
+    """Read a text that must be there and not be blank.
+
+    Raises:
+        RefusedValue: it is missing, no string, blank, or holds NUL or half of a surrogate pair.
+        TooLarge: it is longer than `characters`.
+    """
+    text = data.get(key)
+    if not isinstance(text, str):
+        raise RefusedValue(f"`{key}` must be a string")
+    if len(text) > characters:
+        raise TooLarge(f"`{key}` may have {characters} characters, got {len(text)}")
+    if not _checked(text, f"`{key}`").strip():
+        raise RefusedValue(f"`{key}` must not be blank")
+    return text
+
+
+def check_language(code: str) -> str:
+    """Return a BCP 47 code as it is.
+
+    Raises:
+        RefusedValue: it is none.
+    """
+    if not LANGUAGE.fullmatch(code):
+        raise RefusedValue(f"{code[:40]!r} is not a BCP 47 language")
+    return code
 
 
 def _checked(text: str, where: str) -> str:
@@ -184,4 +281,23 @@ def _strings(data: Mapping[str, Any], key: str, default: list[str]) -> list[str]
         return default
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise RefusedValue(f"`{key}` must be a list of strings")
+    return value
+
+
+def _language(data: Mapping[str, Any], key: str) -> str | None:
+    code = _optional_string(data, key)
+    return check_language(code) if code else None
+
+
+def _whole(data: Mapping[str, Any], key: str) -> int | None:
+    value = data.get(key)
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise RefusedValue(f"`{key}` must be a whole number of at least 1")
+    return value
+
+
+def _flag(data: Mapping[str, Any], key: str) -> bool | None:
+    value = data.get(key)
+    if value is not None and not isinstance(value, bool):
+        raise RefusedValue(f"`{key}` must be true or false")
     return value

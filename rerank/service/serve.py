@@ -4,32 +4,55 @@ import logging
 import os
 import signal
 import socket
+import ssl
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import uvicorn
 
 from rerank.service.app import Service
 from rerank.service.faults import ServiceError
-from rerank.service.models import ModelPaths, Models
+from rerank.service.models import ModelPaths, Models, Workers
 from rerank.service.requests import Limits
+from rerank.service.tokens import Guard
+from rerank.service.traces import otlp_tracer
 
 GRACE_SECONDS = 10
 BACKLOG = 512
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """Certificate chain and key in PEM; with `client_ca` only callers with a certificate of that authority get in."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """Where and how to serve. `port` 0 takes a free one; `port_file` gets the number once the socket listens."""
+    """Where and how to serve. `port` 0 takes a free one; `port_file` gets the number once the socket listens.
+
+    `tokens`: file of bearer tokens, None lets everybody in; `drain_s`: how long /ready answers 503 before the service
+    stops listening; `trace`: send OpenTelemetry spans.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8808
     port_file: Path | None = None
-    threads: int = 0
     access_log: bool = False
     paths: ModelPaths = field(default_factory=ModelPaths)
+    workers: Workers = field(default_factory=lambda: Workers(default_threads()))
     limits: Limits = field(default_factory=Limits)
+    tokens: Path | None = None
+    tls: Tls | None = None
+    drain_s: float = 0.0
+    trace: bool = False
 
 
 def default_threads() -> int:
@@ -46,30 +69,25 @@ def serve(options: ServeOptions, announce: Callable[[str], None] = lambda url: N
 
     Raises:
         BundleError: a bundle is missing or changed.
-        ServiceError: the port cannot be had.
+        ServiceError: the port cannot be had, or the token file or a certificate cannot be read.
+        MissingExtraError: traces are wanted and OpenTelemetry is not installed.
         PolyrankError: warming up failed.
     """
     listener = _listen(options.host, options.port)
     with listener:
         service = Service(
-            Models(options.paths, options.threads or default_threads()), options.limits, access_log=options.access_log
+            Models(options.paths, options.workers),
+            options.limits,
+            guard=Guard(options.tokens) if options.tokens is not None else None,
+            access_log=options.access_log,
+            tracer=otlp_tracer() if options.trace else None,
         )
-        config = uvicorn.Config(
-            service.app(),
-            access_log=False,
-            log_config=None,
-            log_level=logging.WARNING,
-            server_header=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-            timeout_keep_alive=75,
-            ws="none",
-        )
-        server = uvicorn.Server(config)
+        server = DrainingServer(_config(service, options.tls), service, options.drain_s)
         service.on_failure = lambda: setattr(server, "should_exit", True)
         port = listener.getsockname()[1]
         if options.port_file is not None:
             _write_port(options.port_file, port)
-        announce(f"http://{options.host}:{port}")
+        announce(f"{'http' if options.tls is None else 'https'}://{options.host}:{port}")
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)  # uvicorn raises the signal again when it has stopped
         server.run(sockets=[listener])
@@ -77,6 +95,52 @@ def serve(options: ServeOptions, announce: Callable[[str], None] = lambda url: N
         options.port_file.unlink(missing_ok=True)
     if service.failure is not None:
         raise service.failure
+
+
+class DrainingServer(uvicorn.Server):
+    """Tells callers to go elsewhere for a while before it stops listening."""
+
+    def __init__(self, config: uvicorn.Config, service: Service, drain_s: float) -> None:
+        """Take what to run and how long to drain; a second signal stops at once."""
+        super().__init__(config)
+        self._service, self._drain_s = service, drain_s
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Start to drain."""
+        if self._drain_s <= 0 or self._service.state.draining:
+            self._service.state.draining = True
+            super().handle_exit(sig, frame)
+            return
+        self._service.state.draining = True
+        timer = threading.Timer(self._drain_s, super().handle_exit, (sig, frame))
+        timer.daemon = True
+        timer.start()
+
+
+def _config(service: Service, tls: Tls | None) -> uvicorn.Config:
+    secure: dict[str, Any] = {}
+    if tls is not None:
+        secure = {"ssl_certfile": tls.certificate, "ssl_keyfile": tls.key}
+        if tls.client_ca is not None:
+            secure |= {"ssl_ca_certs": str(tls.client_ca), "ssl_cert_reqs": ssl.CERT_REQUIRED}
+    config = uvicorn.Config(
+        service.app(),
+        access_log=False,
+        log_config=None,
+        log_level=logging.WARNING,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=75,
+        ws="none",
+        **secure,
+    )
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        raise ServiceError(
+            f"cannot use the certificate {tls and tls.certificate}, its key or client CA: {error}"
+        ) from error
+    return config
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,5 +1,6 @@
 """A real service on a free loopback port, with tiny bundles: uvicorn in a thread, spoken to by httpx."""
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -10,8 +11,11 @@ import httpx
 import uvicorn
 
 from rerank.service.app import Service
-from rerank.service.models import ModelPaths, Models
+from rerank.service.models import ModelPaths, Models, Workers
 from rerank.service.requests import Limits
+
+RERANK = [sys.executable, "-c", "from rerank.cli import main; main(prog_name='rerank')"]
+"""The command `rerank`, run by this interpreter."""
 
 
 @contextmanager
@@ -47,5 +51,5 @@ def wait_until(done: object, patience_s: float = 120.0) -> None:
 
 def tiny_service(embedder: Path, reranker: Path, resources: Path, limits: Limits | None = None) -> Service:
     """Return a service over these bundles."""
-    paths = ModelPaths(embedder, reranker, resources, dictionaries=resources / "none")
-    return Service(Models(paths, threads=1), limits)
+    paths = ModelPaths((embedder,), (reranker,), resources, dictionaries=resources / "none")
+    return Service(Models(paths, Workers(threads=1)), limits)

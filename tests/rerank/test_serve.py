@@ -10,10 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.rerank.served import wait_ready, wait_until
+from tests.rerank.served import RERANK, wait_ready, wait_until
 from tests.rerank.tiny import tiny_embedder, tiny_reranker
-
-RERANK = [sys.executable, "-c", "from rerank.cli import main; main(prog_name='rerank')"]
 
 
 def test_serve_announces_itself_and_stops_on_sigterm(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 "1.5 l"."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
 UNITS: Mapping[str, str] = {
@@ -79,16 +79,20 @@ def parse_measures(texts: Iterable[str]) -> tuple[str, ...]:
     """
     found: dict[str, None] = {}
     for text in texts:
-        for match in MEASURE.finditer(text):
-            spelling = match["unit"].lower()
-            if not _is_unit(match, spelling):
-                continue
-            number = _number(match["number"])
-            if number is not None:
-                found.setdefault(_written(number, SPELLINGS[spelling]))
+        for _, _, written in find_measures(text):
+            found.setdefault(written)
             if len(found) >= MAX_MEASURES:
                 return tuple(found)
     return tuple(found)
+
+
+def find_measures(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield each measure of a text: where it starts and ends, and how `parse_measures` writes it."""
+    for match in MEASURE.finditer(text):
+        spelling = match["unit"].lower()
+        number = parse_number(match["number"]) if _is_unit(match, spelling) else None
+        if number is not None:
+            yield match.start(), match.end(), _written(number, SPELLINGS[spelling])
 
 
 def _is_unit(match: re.Match[str], spelling: str) -> bool:
@@ -101,7 +105,8 @@ def _is_unit(match: re.Match[str], spelling: str) -> bool:
     return match["unit"] != "M" or match.start("unit") > match.end("number")
 
 
-def _number(digits: str) -> Decimal | None:
+def parse_number(digits: str) -> Decimal | None:
+    """Read a number with points or commas; None where it can be read in no way."""
     digits = re.sub(r"[ \u00a0\u202f]", "", digits)
     marks = [mark for mark in digits if mark in ".,"]
     if not marks:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.units import parse_measures
+from rerank.measures import parse_measures
 
 
 @pytest.mark.parametrize(

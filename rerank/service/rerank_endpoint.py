@@ -1,0 +1,56 @@
+"""POST /rerank in every dialect: read, tokenize, share batches, answer."""
+
+import asyncio
+import time
+import uuid
+
+import numpy as np
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from rerank.service.body import leaving, read_body
+from rerank.service.requests import RerankRequest, read_rerank, read_route
+from rerank.service.rerank_dialects import Reranked, dialect_of
+from rerank.service.served import ServedReranker
+from rerank.service.state import ServiceState
+from rerank.service.waiting import finish
+
+
+async def rerank(state: ServiceState, request: Request) -> Response:
+    """Answer a rerank request within its deadline.
+
+    Raises:
+        RequestError: as the table in `faults` says.
+    """
+    arrived = time.monotonic()
+    data = await read_body(request, state.limits)
+    dialect, route = dialect_of(request.url.path, data), read_route(data)
+    model = state.models.rerankers.choose(route.model, route.language)
+    asked = read_rerank(data, model.template, state.limits, dialect.keys)
+    state.models.language()  # not before everything is warm
+    return JSONResponse(dialect.write(await _score(state, request, model, asked, arrived)))
+
+
+async def _score(
+    state: ServiceState, request: Request, model: ServedReranker, asked: RerankRequest, arrived: float
+) -> Reranked:
+    places, tokens = await asyncio.to_thread(model.tokenize, asked.query, asked.texts)
+    deadline = None if asked.deadline_ms is None else arrived + asked.deadline_ms / 1000
+    until = arrived + state.limits.answer_s
+    work = model.submit(tokens, deadline, anytime=asked.anytime)
+    outcome = await finish(model.batcher, work, leaving(request), until if deadline is None else min(deadline, until))
+    request.state.stages += [("queue", outcome.queue_s), ("rerank", outcome.busy_s)]
+    scores, scored = np.zeros(len(asked.texts), np.float32), np.ones(len(asked.texts), np.bool_)
+    scores[places], scored[places] = outcome.rows, outcome.scored
+    read = sum(len(item) for item, done in zip(tokens, outcome.scored, strict=True) if done)
+    state.metrics.reranked(model.manifest.name, scores[places][outcome.scored], read, outcome)
+    return Reranked(
+        id=str(uuid.uuid4()),
+        request=asked,
+        scores=scores,
+        scored=scored,
+        model=model.manifest.name,
+        fingerprint=model.fingerprint,
+        tokens=read,
+        ms=round(outcome.busy_s * 1000, 2),
+    )

@@ -1,0 +1,49 @@
+"""POST /understand: what the engine asks before it searches."""
+
+from dataclasses import asdict
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from rerank.proposals import Proposal
+from rerank.service.body import read_body
+from rerank.service.requests import read_question, read_route
+from rerank.service.state import ServiceState
+from rerank.understand import ATTRIBUTES
+
+
+async def understand(state: ServiceState, request: Request) -> Response:
+    """Answer with language, translations, the text the models read, and its vector.
+
+    Raises:
+        RequestError: as the table in `faults` says.
+    """
+    data = await read_body(request, state.limits)
+    question = read_question(data, state.limits)
+    embedder = state.models.embedders.choose(read_route(data).model)
+    understander = state.models.understander(embedder)
+    found = await state.query_lane.run(lambda: understander.understand(question), request.is_disconnected)
+    state.metrics.understood(found)
+    request.state.stages += found.seconds.items()
+    answer: dict[str, Any] = {
+        "language": {"code": found.language.language, "confidence": round(found.language.confidence, 4)},
+        "translations": {
+            code: {"text": item.text, "engine": item.engine, "confidence": round(item.confidence, 4)}
+            for code, item in found.translations.items()
+        },
+        "model_query": found.model_query,
+        "expansion": [asdict(item) for item in found.expansion],
+        "embedder": embedder.fingerprint,
+    }
+    if ATTRIBUTES in question.want:
+        answer["attributes"] = [_proposal(item) for item in found.attributes]
+    if found.vector is not None:
+        answer["vector"] = found.vector
+    return JSONResponse(answer)
+
+
+def _proposal(item: Proposal) -> dict[str, Any]:
+    """One attribute: what was recognised without what is unknown, and what to do with it."""
+    named = {key: value for key, value in asdict(item.attribute).items() if value is not None and key != "field"}
+    return named | {"use": item.use, "field": item.field, "clause": item.clause, "reason": item.reason}

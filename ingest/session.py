@@ -36,7 +36,7 @@ class RunOptions:
     `polyrank_home()`, the shipped embedder, the running node.
 
     `fusion` None: every record is a document. `whole_catalogue`: the feeds are all there is, so their words replace
-    the alias' vocabulary.
+    the alias' vocabulary. `into`: an existing index to fill beside the one behind the alias; None: that one.
     """
 
     alias: str
@@ -58,6 +58,7 @@ class RunOptions:
     whole_catalogue: bool = True
     brands: Brands = NO_ALIASES
     fusion: FusionRules | None = None
+    into: str | None = None
 
 
 def ingest(
@@ -86,8 +87,8 @@ def ingest(
     for path in options.glossaries:
         write_glossary(resources.folder, glossary_name(path), path)
     embedder = load_embedder(options.embedder) if options.embed else None
-    spec = IndexSpec(options.languages, _vector_field(embedder), options.shards, options.replicas)
-    index = ensure_index(client, options.alias, spec)
+    spec = IndexSpec(options.languages, vector_field(embedder), options.shards, options.replicas)
+    index = options.into or ensure_index(client, options.alias, spec)
     pipeline = _pipeline(client, index, options)
     languages = tuple(read_meta(client, index)["languages"])
     translators = load_translators(resources) if options.translate else None
@@ -139,7 +140,8 @@ def glossary_name(path: Path) -> str:
     return path.name.removesuffix(".gz").removesuffix(".tsv")
 
 
-def _vector_field(embedder: SentenceEmbedder | None) -> VectorField | None:
+def vector_field(embedder: SentenceEmbedder | None) -> VectorField | None:
+    """Return what an index says of the embedder's vectors; None without one."""
     if embedder is None:
         return None
     return VectorField(embedder.fingerprint, embedder.dimension, embedder.manifest.name)

@@ -1,4 +1,4 @@
-"""`rerank verify`, `rerank export-onnx` and `rerank quantize`: what makes and checks bundles."""
+"""`rerank verify` and `rerank export-onnx`: what makes and checks bundles."""
 
 import json
 from pathlib import Path
@@ -37,27 +37,6 @@ def export_onnx(model: str, out: Path, task: str | None, as_json: bool) -> None:
 
     bundle = export(model, out, task)
     _print(_made(bundle.path, bundle.manifest.metrics, bundle.fingerprint), as_json)
-
-
-@click.command()
-@click.argument("bundle", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option(
-    "--calibration",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Texts to measure the loss on, one a line: a text, or query<TAB>document. Default: built-in ones.",
-)
-@click.option("--floor", type=float, help="Least quality that is written. Default: cosine 0.99, or Kendall's tau 0.9.")
-@click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
-def quantize(bundle: Path, out: Path, calibration: Path | None, floor: float | None, as_json: bool) -> None:
-    """Quantize an fp32 BUNDLE to 8-bit integers in OUT, a quarter of the size.
-
-    The quality against the fp32 model goes into the manifest; below the floor nothing is written.
-    """
-    from rerank.quantize import quantize as run
-
-    made = run(bundle, out, calibration=calibration, floor=floor)
-    _print(_made(made.path, made.manifest.metrics, made.fingerprint), as_json)
 
 
 def _made(path: Path, metrics: Any, fingerprint: str) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 import click
 
-from rerank.bundle_cli import export_onnx, quantize, verify
+from rerank.bundle_cli import export_onnx, verify
 from rerank.command_group import ErrorsInOneLine
+from rerank.quantize_cli import quantize
 from rerank.serve_cli import serve
 from rerank.token_cli import token
 from rerank.train_cli import train

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import ir_measures
 import numpy as np
 from ir_measures import RR, Judged, R, nDCG
+from numpy.typing import NDArray
 
 from rerank.judgements import Judgement
 
@@ -61,6 +62,22 @@ def per_query(ranking: Ranking, judgements: Iterable[Judgement]) -> dict[str, di
     for metric in ir_measures.iter_calc(list(MEASURES.values()), qrels, run):
         values[names[str(metric.measure)]][metric.query_id] = metric.value
     return values
+
+
+def ndcg(gains: NDArray[np.float64], judged: NDArray[np.float64] | None = None, cutoff: int = 10) -> float:
+    """Return nDCG of one ranking with linear gains; 0.0 when nothing is worth anything.
+
+    Args:
+        gains: of the ranked documents (n,), best rank first; 0 or more, not only whole numbers.
+        judged: of everything that could have been ranked; None: nothing beyond `gains`.
+        cutoff: ranks that count.
+
+    Source: Jarvelin, Kekalainen, 2002, doi:10.1145/582415.582418.
+    """
+    ideal = np.sort(gains if judged is None else judged)[::-1][:cutoff]
+    best = float((ideal / np.log2(np.arange(2, len(ideal) + 2))).sum())
+    found = gains[:cutoff]
+    return float((found / np.log2(np.arange(2, len(found) + 2))).sum()) / best if best > 0 else 0.0
 
 
 def mean(values: Mapping[str, float]) -> float:

@@ -1,7 +1,8 @@
-"""The ONNX Runtime session: the one place, beside quantization, that names onnxruntime."""
+"""The ONNX Runtime session: the one place, beside the conversion to fp16, that names onnxruntime."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,19 @@ def choose_providers(available: Sequence[str], wanted: Sequence[str] | None = No
     return list(wanted)
 
 
+@lru_cache
+def has_vnni(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Tell whether the CPU is known to add products of bytes in 32 bits (VNNI, or ARM's dot product).
+
+    Others add pairs of them in 16 bits, which overflows with 8-bit weights unless ONNX Runtime is told to take its
+    exact way: measured on a CPU with VNNI, that way takes 1.9 times as long and gives the same numbers.
+    """
+    try:
+        return "vnni" in (text := cpuinfo.read_text(encoding="utf-8")) or "asimddp" in text
+    except OSError:
+        return False
+
+
 class Session:
     """A loaded model. Thread-safe; takes padded inputs and returns the first output as float32."""
 
@@ -55,6 +69,8 @@ class Session:
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads = options.threads
         settings.log_severity_level = 3
+        if not has_vnni():
+            settings.add_session_config_entry("session.x64quantprecision", "1")
         settings.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.spinning else "0")
         providers = choose_providers(onnxruntime.get_available_providers(), options.providers)
         try:
@@ -66,6 +82,12 @@ class Session:
 
     def run(self, inputs: Inputs) -> NDArray[np.float32]:
         """Run one padded batch; inputs that the graph does not declare are left out."""
-        declared = {name: value for name, value in inputs.items() if name in self._inputs}
-        output: NDArray[np.float32] = self._session.run(None, declared)[0]
+        output: NDArray[np.float32] = self._session.run(None, self._declared(inputs))[0]
         return output.astype(np.float32, copy=False)
+
+    def run_named(self, inputs: Inputs, names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Run one padded batch and return the outputs of these names."""
+        return dict(zip(names, self._session.run(list(names), self._declared(inputs)), strict=True))
+
+    def _declared(self, inputs: Inputs) -> dict[str, NDArray[np.int64]]:
+        return {name: value for name, value in inputs.items() if name in self._inputs}

@@ -37,5 +37,5 @@ def test_no_floor_imports_a_higher_one(path: Path) -> None:
 def test_each_heavy_library_has_its_one_place(path: Path) -> None:
     name, found = relative(path), imported(path)
     assert "opensearchpy" not in found or name == "plugin/client.py"
-    assert "onnxruntime" not in found or name in {"rerank/session.py", "rerank/quantize.py"}
+    assert "onnxruntime" not in found or name in {"rerank/session.py", "rerank/fp16.py"}
     assert not found & HEAVY or name.startswith(HEAVY_FILES)

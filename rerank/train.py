@@ -3,15 +3,15 @@
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from rerank.errors import MissingExtraError
-from rerank.losses import make_loss
+from rerank.train_average import average_weights, refuse_taken
 from rerank.train_data import TrainingPair, provenance, read_pairs
-from rerank.train_recipe import Recipe, TrainingError
+from rerank.train_recipe import TAUGHT, Recipe, TrainingError
 
 POLYRANK_JSON = "polyrank.json"
 """Beside the weights: what `rerank export-onnx` writes into the bundle's manifest."""
@@ -34,24 +34,63 @@ def train(recipe: Recipe, data: Sequence[Path], base: str, out: Path, *, progres
     measure the exported bundle.
 
     Args:
-        recipe: template, loss, steps and seed.
+        recipe: template, losses, steps and seeds.
         data: files of training pairs, all used.
-        base: folder (or hub name) of the model to start from: an encoder, or an earlier stage's cross-encoder.
+        base: folder (or hub name) of the model to start from: an encoder, or an earlier stage's cross-encoder;
+            empty takes the recipe's `init_from`.
         out: the folder to write; must be absent or empty.
         progress: show a progress bar on stderr.
 
     Raises:
         MissingExtraError: the `train` extra is not installed.
-        TrainingError: a file is unreadable, a grade has no gain, the base cannot be read, or `out` is taken.
+        TrainingError: a file is unreadable, a grade has no gain, a pair has no teacher where a loss needs one, the
+            base cannot be read, or `out` is taken.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise TrainingError(f"{out} exists; name a new folder or remove it")
+    refuse_taken(out)
+    pairs = _pairs(recipe, data)
+    base = base or recipe.init_from
+    if not base:
+        raise TrainingError("no model to start from: name one with --base, or `init_from` in the recipe")
+    _need_extra()
+    if not recipe.seeds:
+        return _train_once(recipe, pairs, data, base, out, progress)
+    with tempfile.TemporaryDirectory(dir=_parent(out), prefix=f".{out.name}-") as scratch:
+        made = [
+            _train_once(replace(recipe, seed=seed), pairs, data, base, Path(scratch) / str(seed), progress)
+            for seed in recipe.seeds
+        ]
+        if len(made) == 1:
+            made[0].path.rename(out)
+        else:
+            average_weights([one.path for one in made], out)
+    return Trained(out, len(pairs), sum(one.steps for one in made), sum(one.loss for one in made) / len(made))
+
+
+def _parent(out: Path) -> Path:
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"cannot write {out}: {error}") from error
+    return out.parent
+
+
+def _pairs(recipe: Recipe, data: Sequence[Path]) -> list[TrainingPair]:
     pairs = [pair for path in data for pair in read_pairs(path)]
     if not pairs:
         raise TrainingError("no training pairs were given; name at least one file")
     if (highest := max(pair.relevance for pair in pairs)) >= len(recipe.gains):
         raise TrainingError(f"a pair has grade {highest}, the recipe's gains end at grade {len(recipe.gains) - 1}")
-    _need_extra()
+    if recipe.loss.keys() <= TAUGHT and (untaught := sum(pair.teacher is None for pair in pairs)):
+        raise TrainingError(
+            f"{untaught} of {len(pairs)} pairs have no `teacher` and the recipe has no other loss; "
+            "add it with `rerank data teach`"
+        )
+    return pairs
+
+
+def _train_once(
+    recipe: Recipe, pairs: list[TrainingPair], data: Sequence[Path], base: str, out: Path, progress: bool
+) -> Trained:
     from transformers import set_seed
 
     set_seed(recipe.seed)
@@ -75,6 +114,8 @@ def _load(base: str, recipe: Recipe) -> Any:
     import torch
     from sentence_transformers import CrossEncoder
 
+    if recipe.precision == "fp16" and _device() == "cpu":
+        raise TrainingError('`precision = "fp16"` needs a GPU; on a CPU use "bf16" or "fp32"')
     try:
         model = CrossEncoder(base, num_labels=1, max_length=recipe.max_length, device=_device())
     except (OSError, ValueError) as error:
@@ -97,7 +138,8 @@ def _device() -> str:
 def _trainer(model: Any, recipe: Recipe, pairs: list[TrainingPair], scratch: Path, progress: bool) -> Any:
     from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncoderTrainingArguments
 
-    from rerank.train_batches import SimilarLengths, dataset, steps_per_epoch
+    from rerank.losses import WeightedLosses
+    from rerank.train_batches import SimilarLengths, dataset, rows_per_batch, steps_per_epoch
     from rerank.train_callbacks import AverageLast, Progress
 
     table = dataset(recipe, pairs)
@@ -105,7 +147,10 @@ def _trainer(model: Any, recipe: Recipe, pairs: list[TrainingPair], scratch: Pat
     arguments = CrossEncoderTrainingArguments(
         output_dir=str(scratch),
         max_steps=steps,
-        per_device_train_batch_size=recipe.batch_size if recipe.loss == "binary_cross_entropy" else 1,
+        per_device_train_batch_size=rows_per_batch(recipe),
+        bf16=recipe.precision == "bf16",
+        fp16=recipe.precision == "fp16",
+        use_cpu=_device() == "cpu",
         learning_rate=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
         warmup_steps=round(recipe.warmup * steps),
@@ -125,7 +170,7 @@ def _trainer(model: Any, recipe: Recipe, pairs: list[TrainingPair], scratch: Pat
     if progress:
         callbacks.append(Progress())
     return CrossEncoderTrainer(
-        model=model, args=arguments, train_dataset=table, loss=make_loss(recipe, model), callbacks=callbacks
+        model=model, args=arguments, train_dataset=table, loss=WeightedLosses(model, recipe), callbacks=callbacks
     )
 
 

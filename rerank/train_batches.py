@@ -17,12 +17,15 @@ BATCHES_SORTED_TOGETHER = 16
 
 
 def dataset(recipe: Recipe, pairs: list[TrainingPair]) -> Dataset:
-    """Render pairs to rows: (query, document, label), or for the listwise loss (query, documents, labels)."""
-    rows = [(pair.query, recipe.template.render(pair.fields), recipe.gains[pair.relevance]) for pair in pairs]
-    if recipe.loss == "binary_cross_entropy":
+    """Render pairs to rows: (query, document, label), or (query, documents, labels) where losses compare documents.
+
+    A label is the grade's gain and the teacher's probability, NaN where there is none.
+    """
+    rows = [(pair.query, recipe.template.render(pair.fields), _label(recipe, pair)) for pair in pairs]
+    if recipe.pointwise:
         queries, documents, labels = zip(*rows, strict=True)
         return Dataset.from_dict({"query": list(queries), "document": list(documents), "label": list(labels)})
-    lists: dict[str, tuple[list[str], list[float]]] = defaultdict(lambda: ([], []))
+    lists: dict[str, tuple[list[str], list[list[float]]]] = defaultdict(lambda: ([], []))
     for query, document, label in rows:
         lists[query][0].append(document)
         lists[query][1].append(label)
@@ -35,9 +38,18 @@ def dataset(recipe: Recipe, pairs: list[TrainingPair]) -> Dataset:
     )
 
 
+def _label(recipe: Recipe, pair: TrainingPair) -> list[float]:
+    return [recipe.gains[pair.relevance], math.nan if pair.teacher is None else pair.teacher]
+
+
+def rows_per_batch(recipe: Recipe) -> int:
+    """Return how many rows of `dataset` make a batch."""
+    return recipe.batch_size if recipe.pointwise else recipe.queries_per_batch
+
+
 def steps_per_epoch(recipe: Recipe, table: Dataset) -> int:
     """Return how many optimizer steps see every row once."""
-    return math.ceil(len(table) / recipe.batch_size) if recipe.loss == "binary_cross_entropy" else len(table)
+    return math.ceil(len(table) / rows_per_batch(recipe))
 
 
 class SimilarLengths(DefaultBatchSampler):  # type: ignore[misc]

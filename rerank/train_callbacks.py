@@ -1,12 +1,12 @@
 """What happens beside the steps of a training: the progress bar, and the average of the last weights."""
 
+from contextlib import ExitStack
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 from transformers import TrainerCallback
+
+from rerank.progress import bar
 
 LAST_SHARE = 0.2
 """The share of the steps whose weights are averaged."""
@@ -15,23 +15,18 @@ LAST_SHARE = 0.2
 class Progress(TrainerCallback):  # type: ignore[misc]
     """A bar on stderr, one step at a time."""
 
-    def __init__(self) -> None:
-        """Make the bar; it starts with the training."""
-        columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = Bar(*columns, console=Console(stderr=True))
-
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Start the bar."""
-        self._task = self._bar.add_task("training", total=state.max_steps)
-        self._bar.start()
+        self._open = ExitStack()
+        self._advance = self._open.enter_context(bar("training", state.max_steps))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Move it."""
-        self._bar.update(self._task, completed=state.global_step)
+        self._advance(1)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Stop it."""
-        self._bar.stop()
+        self._open.close()
 
 
 class AverageLast(TrainerCallback):  # type: ignore[misc]

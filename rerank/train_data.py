@@ -14,15 +14,19 @@ from rerank.train_recipe import TrainingError
 
 @dataclass(frozen=True, slots=True)
 class TrainingPair:
-    """A query, the fields of a document (names as templates have them), and its grade from 0 upwards."""
+    """A query, the fields of a document (names as templates have them), and its grade from 0 upwards.
+
+    `teacher` is another model's probability that the document answers the query, None where none was asked.
+    """
 
     query: str
     fields: Mapping[str, str]
     relevance: int
+    teacher: float | None = None
 
 
 def read_pairs(path: Path) -> list[TrainingPair]:
-    """Read pairs: one JSON object a line with `query`, `fields`, `relevance`; `.gz` is gunzipped.
+    """Read pairs: one JSON object a line with `query`, `fields`, `relevance`, perhaps `teacher`; `.gz` is gunzipped.
 
     Raises:
         TrainingError: the file or a line is unreadable, or there is no pair.
@@ -52,7 +56,10 @@ def _pair(data: Mapping[str, Any]) -> TrainingPair:
         raise ValueError("`fields` is not an object of strings")
     if not isinstance(relevance, int) or isinstance(relevance, bool) or relevance < 0:
         raise ValueError("`relevance` is not a grade from 0 upwards")
-    return TrainingPair(query, fields, relevance)
+    teacher = data.get("teacher")
+    if teacher is not None and (not isinstance(teacher, int | float) or not 0.0 <= teacher <= 1.0):
+        raise ValueError("`teacher` is not a probability from 0 to 1")
+    return TrainingPair(query, fields, relevance, None if teacher is None else float(teacher))
 
 
 def write_pairs(path: Path, pairs: Iterable[TrainingPair]) -> int:
@@ -60,7 +67,9 @@ def write_pairs(path: Path, pairs: Iterable[TrainingPair]) -> int:
     count = 0
     with path.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as out:
         for pair in pairs:
-            row = {"query": pair.query, "fields": dict(pair.fields), "relevance": pair.relevance}
+            row: dict[str, Any] = {"query": pair.query, "fields": dict(pair.fields), "relevance": pair.relevance}
+            if pair.teacher is not None:
+                row["teacher"] = round(pair.teacher, 6)
             out.write((json.dumps(row, ensure_ascii=False) + "\n").encode())
             count += 1
     return count

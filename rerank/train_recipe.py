@@ -3,14 +3,21 @@
 import hashlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from rerank.errors import ModelInputError, PolyrankError
 from rerank.template import DocumentTemplate
 
-Loss = Literal["binary_cross_entropy", "lambda"]
+Loss = Literal["binary_cross_entropy", "teacher_cross_entropy", "margin_mse", "list_net", "rank_net", "lambda"]
+Precision = Literal["fp32", "bf16", "fp16"]
+
+POINTWISE: frozenset[Loss] = frozenset(("binary_cross_entropy", "teacher_cross_entropy"))
+"""Losses of one pair alone; all others compare the documents of a query, which then share a batch."""
+
+TAUGHT: frozenset[Loss] = frozenset(("teacher_cross_entropy", "margin_mse"))
+"""Losses towards a teacher's score, which the training pairs must carry."""
 
 
 class TrainingError(PolyrankError):
@@ -21,11 +28,14 @@ class TrainingError(PolyrankError):
 class Recipe:
     """How a cross-encoder is trained.
 
-    `gains` gives each grade (its position) the probability to learn; `warmup` is a share of all steps;
-    `frozen_layers` -1 trains all, 0 freezes the embeddings, n the n lowest layers too; `average_last` is the number
-    of checkpoints, evenly spread over the last fifth of the steps, whose weights are averaged (0: the last weights);
-    `base_share` is the share of the weights it started from in the result (0: none), for a stage that must not forget
-    the one before it.
+    `loss` gives each loss its weight in the sum. `gains` gives each grade (its position) the probability to learn;
+    `temperature` sharpens list_net's target, the softmax of gain / temperature. With a loss that compares documents
+    a batch is `queries_per_batch` queries with all their pairs, and `batch_size` the pairs of one forward pass.
+    `init_from` is the folder to start from when the caller names none. `seeds` trains once for each and averages the
+    weights; empty means `seed` alone. `warmup` is a share of all steps; `frozen_layers` -1 trains all, 0 freezes the
+    embeddings, n the n lowest layers too; `average_last` is the number of checkpoints, evenly spread over the last
+    fifth of the steps, whose weights are averaged (0: the last weights); `base_share` is the share of the weights it
+    started from in the result (0: none), for a stage that must not forget the one before it.
     """
 
     name: str
@@ -36,16 +46,26 @@ class Recipe:
     languages: tuple[str, ...] = ("en",)
     max_length: int = 64
     seed: int = 1
-    loss: Loss = "binary_cross_entropy"
+    seeds: tuple[int, ...] = ()
+    init_from: str = ""
+    precision: Precision = "fp32"
+    loss: Mapping[Loss, float] = field(default_factory=lambda: {"binary_cross_entropy": 1.0})
     gains: tuple[float, ...] = (0.0, 0.25, 0.6, 1.0)
+    temperature: float = 0.25
     epochs: float = 2.0
     learning_rate: float = 7e-5
     batch_size: int = 32
+    queries_per_batch: int = 1
     warmup: float = 0.1
     weight_decay: float = 0.01
     frozen_layers: int = -1
     average_last: int = 0
     base_share: float = 0.0
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether every loss looks at one pair alone."""
+        return self.loss.keys() <= POINTWISE
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -64,26 +84,43 @@ def read_recipe(path: Path) -> Recipe:
     try:
         recipe = Recipe(template=template, sha256=hashlib.sha256(content).hexdigest(), **values)
     except TypeError as error:
-        known = ", ".join(field.name for field in fields(Recipe) if field.name not in ("template", "sha256"))
+        known = ", ".join(item.name for item in fields(Recipe) if item.name not in ("template", "sha256"))
         raise TrainingError(f"the recipe {path}: {error}; keys are {known} and [template]") from error
-    if recipe.loss not in get_args(Loss):
-        raise TrainingError(f"the recipe {path}: `loss` must be one of {', '.join(get_args(Loss))}")
-    if recipe.epochs <= 0 or recipe.batch_size < 1 or recipe.max_length < 8 or not recipe.gains:
-        raise TrainingError(f"the recipe {path}: epochs, batch_size, max_length and gains must be positive")
-    if not 0.0 <= recipe.base_share <= 1.0:
-        raise TrainingError(f"the recipe {path}: `base_share` must be from 0 to 1")
+    if fault := _fault(recipe):
+        raise TrainingError(f"the recipe {path}: {fault}")
     return recipe
 
 
+def _fault(recipe: Recipe) -> str | None:
+    if not recipe.loss or not recipe.loss.keys() <= set(get_args(Loss)):
+        return f"`loss` must be one of {', '.join(get_args(Loss))}, or a table of them with weights"
+    if not all(weight > 0 for weight in recipe.loss.values()):
+        return "every weight of `loss` must be positive"
+    if recipe.precision not in get_args(Precision):
+        return f"`precision` must be one of {', '.join(get_args(Precision))}"
+    counts = (recipe.epochs, recipe.batch_size, recipe.queries_per_batch, recipe.temperature)
+    if min(counts) <= 0 or recipe.max_length < 8 or not recipe.gains:
+        return "epochs, batch_size, queries_per_batch, temperature, max_length and gains must be positive"
+    if not 0.0 <= recipe.base_share <= 1.0:
+        return "`base_share` must be from 0 to 1"
+    return None
+
+
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("name", "base_model", "licence", "loss"), str),
-    **dict.fromkeys(("max_length", "seed", "batch_size", "frozen_layers", "average_last"), int),
-    **dict.fromkeys(("epochs", "learning_rate", "warmup", "weight_decay", "base_share"), (int, float)),
-    **dict.fromkeys(("languages", "gains"), list),
+    **dict.fromkeys(("name", "base_model", "licence", "init_from", "precision"), str),
+    **dict.fromkeys(("max_length", "seed", "batch_size", "queries_per_batch", "frozen_layers", "average_last"), int),
+    **dict.fromkeys(("epochs", "learning_rate", "warmup", "weight_decay", "base_share", "temperature"), (int, float)),
+    **dict.fromkeys(("languages", "gains", "seeds"), list),
+    "loss": (str, dict),
 }
 
 
 def _value(path: Path, key: str, value: Any) -> Any:
     if key in _KINDS and (not isinstance(value, _KINDS[key]) or isinstance(value, bool)):
         raise TrainingError(f"the recipe {path}: `{key}` cannot be {value!r}")
+    if key == "loss":
+        weights = {value: 1.0} if isinstance(value, str) else value
+        if not all(isinstance(weight, int | float) and not isinstance(weight, bool) for weight in weights.values()):
+            raise TrainingError(f"the recipe {path}: `loss` cannot be {value!r}")
+        return weights
     return tuple(value) if isinstance(value, list) else value

@@ -16,7 +16,7 @@ PAIRS = [
     TrainingPair("red mouse", {"title": "keyboard"}, 0),
     TrainingPair("red mouse", {"title": "mouse", "attributes": "colour: blue"}, 1),
     TrainingPair("keyboard", {"title": "keyboard"}, 3),
-    TrainingPair("keyboard", {"title": "mouse"}, 0),
+    TrainingPair("keyboard", {"title": "mouse"}, 0, teacher=0.125),
 ]
 RECIPE = Recipe(
     name="tiny",
@@ -50,6 +50,7 @@ def test_the_same_pairs_are_the_same_bytes(tmp_path: Path) -> None:
         ('{"query": " ", "fields": {}, "relevance": 1}', "query"),
         ('{"query": "a", "fields": {"title": 3}, "relevance": 1}', "fields"),
         ('{"query": "a", "fields": {}}', "relevance"),
+        ('{"query": "a", "fields": {}, "relevance": 1, "teacher": 1.5}', "teacher"),
         ("nonsense", "line 1"),
         ("", "no pair"),
     ],
@@ -82,7 +83,16 @@ def test_a_recipe_is_read_with_its_hash(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("more", "reason"),
-    [("epoch = 3", "epoch"), ("epochs = '3'", "epochs"), ("loss = 'mse'", "loss"), ("batch_size = 0", "positive")],
+    [
+        ("epoch = 3", "epoch"),
+        ("epochs = '3'", "epochs"),
+        ("loss = 'mse'", "loss"),
+        ("loss = { lambda = 0 }", "positive"),
+        ("loss = { lambda = 'a' }", "loss"),
+        ("precision = 'int8'", "precision"),
+        ("batch_size = 0", "positive"),
+        ("seeds = 3", "seeds"),
+    ],
 )
 def test_a_wrong_recipe_names_the_key(tmp_path: Path, more: str, reason: str) -> None:
     path = tmp_path / "recipe.toml"
@@ -115,7 +125,8 @@ def test_a_grade_without_a_gain_is_refused(tmp_path: Path) -> None:
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
     """A randomly initialised two-layer BERT with a vocabulary of ten words."""
-    pytest.importorskip("sentence_transformers", reason="needs the train extra")
+    torch = pytest.importorskip("torch", reason="needs the train extra")
+    torch.set_num_threads(1)  # a second thread only waits for so small a model
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
     folder = tmp_path / "base"
@@ -137,10 +148,17 @@ def base(tmp_path: Path) -> Path:
 
 @pytest.mark.train
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("loss", ["binary_cross_entropy", "lambda"])
-def test_a_tiny_model_learns_its_pairs(tmp_path: Path, base: Path, loss: Loss) -> None:
+@pytest.mark.parametrize(
+    "loss",
+    [
+        {"binary_cross_entropy": 1.0},
+        {"binary_cross_entropy": 1.0, "list_net": 0.5, "margin_mse": 0.1},
+    ],
+    ids=" ".join,
+)
+def test_a_tiny_model_learns_its_pairs(tmp_path: Path, base: Path, loss: dict[Loss, float]) -> None:
     write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
-    recipe = replace(RECIPE, loss=loss, average_last=2)
+    recipe = replace(RECIPE, loss=loss, average_last=2, queries_per_batch=2)
     once = train(replace(recipe, epochs=1), [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / "one", progress=False)
     long = train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / "many", progress=False)
     assert long.pairs == len(PAIRS)

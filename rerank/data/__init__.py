@@ -1,0 +1,1 @@
+"""Training data: build, split, mine, augment, teach, each a step from files to files."""

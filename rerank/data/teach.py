@@ -1,0 +1,58 @@
+"""Teachers: the score that other models give a training pair, for distillation."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rerank.bundle import load_bundle
+from rerank.cross_encoder import CrossEncoder
+from rerank.embedder import SentenceEmbedder
+from rerank.protocols import Pair
+from rerank.train_data import TrainingPair
+
+CHUNK = 512
+"""Pairs scored between two reports of progress."""
+
+Teacher = Callable[[Sequence[TrainingPair]], NDArray[np.float32]]
+
+
+def load_teacher(path: Path) -> Teacher:
+    """Load a bundle as a teacher: a reranker answers its probabilities, an embedder its cosines cut at 0.
+
+    Raises:
+        BundleError: it is no bundle, or was changed.
+    """
+    bundle = load_bundle(path)
+    if bundle.manifest.task == "rerank":
+        scorer = CrossEncoder(bundle)
+        return lambda pairs: scorer.score([Pair(pair.query, scorer.template.render(pair.fields)) for pair in pairs])
+    embedder = SentenceEmbedder(bundle)
+
+    def cosines(pairs: Sequence[TrainingPair]) -> NDArray[np.float32]:
+        queries = embedder.embed_queries([pair.query for pair in pairs])
+        documents = embedder.embed_documents([embedder.template.render(pair.fields) for pair in pairs])
+        return np.clip(np.sum(queries * documents, axis=1), 0.0, 1.0)
+
+    return cosines
+
+
+def teach(
+    pairs: Sequence[TrainingPair], teachers: Sequence[Teacher], *, advance: Callable[[int], None] = lambda done: None
+) -> list[TrainingPair]:
+    """Return the pairs, each with the mean of the teachers' scores: an average of several models, by scores.
+
+    Args:
+        pairs: what to score; a score that a pair has already is replaced.
+        teachers: one or more, as `load_teacher` returns.
+        advance: called with the number of pairs done since the last call.
+    """
+    taught = []
+    for start in range(0, len(pairs), CHUNK):
+        chunk = pairs[start : start + CHUNK]
+        scores = np.mean([teacher(chunk) for teacher in teachers], axis=0)
+        taught += [replace(pair, teacher=float(score)) for pair, score in zip(chunk, scores, strict=True)]
+        advance(len(chunk))
+    return taught

@@ -34,7 +34,8 @@ def load_teacher(path: Path) -> Teacher:
     def cosines(pairs: Sequence[TrainingPair]) -> NDArray[np.float32]:
         queries = embedder.embed_queries([pair.query for pair in pairs])
         documents = embedder.embed_documents([embedder.template.render(pair.fields) for pair in pairs])
-        return np.clip(np.sum(queries * documents, axis=1), 0.0, 1.0)
+        found: NDArray[np.float32] = np.clip(np.sum(queries * documents, axis=1), 0.0, 1.0)
+        return found
 
     return cosines
 

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
+from sentence_transformers.cross_encoder.losses import LambdaLoss, ListNetLoss, RankNetLoss  # noqa: E402
+
 from rerank import losses  # noqa: E402  (after the check for torch)
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore")]
@@ -14,8 +16,8 @@ pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore")]
 def scored(logits: list[float], gains: list[float], teacher: list[float], lists: list[int]) -> losses.Scored:
     texts = [[f"document {place}" for place in range(count)] for count in lists]
     queries = [f"query {number}" for number in range(len(lists))]
-    values: list[Any] = [torch.tensor(item) for item in (logits, gains, teacher)]
-    return losses.Scored(*values, lists, queries, texts)
+    values = [torch.tensor(item) for item in (logits, gains, teacher)]
+    return losses.Scored(values[0], values[1], values[2], lists, queries, texts)
 
 
 def sigmoid(logit: float) -> float:
@@ -39,7 +41,7 @@ def test_without_a_teacher_nothing_is_taught() -> None:
     assert float(losses.teacher_cross_entropy(given)) == 0.0
 
 
-@pytest.mark.parametrize("kind", [losses.ListNetLoss, losses.RankNetLoss, losses.LambdaLoss])
+@pytest.mark.parametrize("kind", [ListNetLoss, RankNetLoss, LambdaLoss])
 def test_listwise_losses_reward_the_right_order(kind: Any) -> None:
     gains = [1.0, 0.6, 0.0, 1.0, 0.0]
     lists = [3, 2]
@@ -51,8 +53,6 @@ def test_listwise_losses_reward_the_right_order(kind: Any) -> None:
 
 
 def test_list_net_is_the_cross_entropy_of_two_softmaxes() -> None:
-    found = losses._listwise(
-        losses.ListNetLoss, scored([1.0, 0.0], [1.0, 0.0], [0.5, 0.5], [2]), torch.tensor([1.0, 0.0])
-    )
+    found = losses._listwise(ListNetLoss, scored([1.0, 0.0], [1.0, 0.0], [0.5, 0.5], [2]), torch.tensor([1.0, 0.0]))
     p = math.e / (math.e + 1)
     assert float(found) == pytest.approx(-p * math.log(p) - (1 - p) * math.log(1 - p), rel=1e-5)

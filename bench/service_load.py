@@ -26,6 +26,9 @@ import numpy as np
 
 from bench.service_latency import QUERIES, SERVE, documents
 
+PAUSE_S = 0.25
+"""Less than Retry-After asks for: clients are not patient."""
+
 
 @dataclass
 class Tally:
@@ -57,7 +60,7 @@ def service(url: str | None) -> Iterator[str]:
 
 
 def ask(url: str, path: str, bodies: list[dict[str, Any]], until: float, tally: Tally, lock: threading.Lock) -> None:
-    """Send bodies in turn until the time is up; a client that was shed waits a little, as Retry-After wants."""
+    """Send bodies in turn until the time is up; a client that was shed waits for `PAUSE_S`."""
     with httpx.Client(base_url=url, timeout=60) as client:
         place = 0
         while time.monotonic() < until:
@@ -70,7 +73,7 @@ def ask(url: str, path: str, bodies: list[dict[str, Any]], until: float, tally: 
                 if answer.status_code == 200:
                     tally.took_ms.append(took)
             if answer.status_code == 429:
-                time.sleep(0.1)
+                time.sleep(PAUSE_S)
 
 
 def load(url: str, path: str, bodies: list[list[dict[str, Any]]], seconds: float) -> dict[str, Any]:

@@ -34,8 +34,9 @@ async def rerank(state: ServiceState, request: Request) -> Response:
 async def _score(
     state: ServiceState, request: Request, model: ServedReranker, asked: RerankRequest, arrived: float
 ) -> Reranked:
-    places, tokens = await asyncio.to_thread(model.tokenize, asked.query, asked.texts)
     deadline = None if asked.deadline_ms is None else arrived + asked.deadline_ms / 1000
+    model.admit(deadline)
+    places, tokens = await asyncio.to_thread(model.tokenize, asked.query, asked.texts)
     until = arrived + state.limits.answer_s
     work = model.submit(tokens, deadline, anytime=asked.anytime)
     outcome = await finish(model.batcher, work, leaving(request), until if deadline is None else min(deadline, until))

@@ -47,6 +47,10 @@ class ServedReranker:
         read = [place for place, text in enumerate(texts) if text.strip()]
         return read, self._model.tokenize([Pair(query, texts[place]) for place in read])
 
+    def admit(self, deadline: float | None) -> None:
+        """Refuse at once what cannot end in time; see `Batcher.admit`."""
+        self.batcher.admit(deadline)
+
     def submit(self, tokens: Sequence[Tokens], deadline: float | None, *, anytime: bool) -> Work:
         """Queue one request's pairs; see `Batcher.submit`."""
         return self.batcher.submit(tokens, deadline=deadline, anytime=anytime)

@@ -115,7 +115,12 @@ def run(ctx: click.Context, /, feeds: tuple[Path, ...], as_json: bool, **given: 
     Exit code 0, or 3 when some records became dead letters.
     """
     shop = open_shop(feeds)
-    _ingest(ctx, shop.feeds, RunOptions(**given, brands=Brands(shop.brands), fusion=shop.fusion), as_json)
+    _ingest(
+        ctx,
+        shop.feeds,
+        RunOptions(**given, brands=Brands(shop.brands), fusion=shop.fusion, translation=shop.translation),
+        as_json,
+    )
 
 
 @main.command()

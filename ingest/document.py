@@ -46,11 +46,18 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Who made one translated field."""
+    """Who made one translated field, and of what: `source_hash` changes with the text it was made from; it is empty
+    for a text that was not made but found."""
 
     engine: str
     version: str
     confidence: float
+    source_hash: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as the index stores it."""
+        made = {"engine": self.engine, "version": self.version, "confidence": round(self.confidence, 3)}
+        return made | ({"source_hash": self.source_hash} if self.source_hash else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +160,5 @@ class Document:
 
 def _provenance_json(provenance: Mapping[str, Mapping[str, Provenance]]) -> dict[str, Any]:
     return {
-        language: {
-            name: {"engine": made.engine, "version": made.version, "confidence": round(made.confidence, 3)}
-            for name, made in fields.items()
-        }
-        for language, fields in provenance.items()
+        language: {name: made.as_json() for name, made in fields.items()} for language, fields in provenance.items()
     }

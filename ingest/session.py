@@ -1,8 +1,10 @@
 """One run from what the shell said: finds the cluster, models, translators and index, runs the stages, reports."""
 
 from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -16,6 +18,8 @@ from ingest.report import RunReport, Tally
 from ingest.run import BATCH_SIZE, Stages, count_words, read_batches, run_stages
 from ingest.sinks import IndexSink
 from ingest.translate import TranslationMemory
+from ingest.translation_store import TranslationStore
+from ingest.translators import DICTIONARIES_ALONE, TranslationConfig, build_translator
 from plugin.client import OpenSearch, cluster_errors, connect
 from plugin.index import DEFAULT_LANGUAGES, IndexSpec, VectorField, ensure_index, read_meta
 from plugin.pipelines import config_for, find_pipeline, install_pipeline
@@ -24,6 +28,7 @@ from rerank.field_values import write_values
 from rerank.home import polyrank_home
 from rerank.language import ScriptDetector, load_detector
 from rerank.resources import load_resources, write_glossary
+from rerank.translation.chain import Limited
 from rerank.translation.load import Translators, load_translators
 from rerank.vocabulary import VocabularyCounter, write_vocabulary
 
@@ -58,6 +63,7 @@ class RunOptions:
     whole_catalogue: bool = True
     brands: Brands = NO_ALIASES
     fusion: FusionRules | None = None
+    translation: TranslationConfig = DICTIONARIES_ALONE
     into: str | None = None
 
 
@@ -94,8 +100,8 @@ def ingest(
     translators = load_translators(resources) if options.translate else None
     detector = load_detector(languages, knowledge=translators.knowledge if translators else None, thorough=True)
     bare = Stages(detector, ScriptDetector(), languages, options.prior, translated_fields=options.translate_fields)
-    memory = None
-    if translators is not None and translators.available:
+    limited, memory = None, None
+    if translators is not None and (translators.available or options.translation.engine):
         tell("compiling dictionaries and counting the catalogue's words ...")
         translators.prepare(languages)
         if options.whole_catalogue:
@@ -104,10 +110,14 @@ def ingest(
                 options,
                 count_words(read_batches(feeds, options.batch_size, options.limit, options.brands), bare),
             )
-        memory = TranslationMemory(translators.translator(options.alias))
+        limited = build_translator(options.translation, partial(translators.translator, options.alias))
+        memory = _memory(limited, options)
     counter = VocabularyCounter() if options.whole_catalogue and memory is None else None
     stages = _stages(bare, memory, embedder)
-    with DeadLetterFile(options.dead_letters or _dead_letter_path(options.alias)) as letters:
+    with (
+        DeadLetterFile(options.dead_letters or _dead_letter_path(options.alias)) as letters,
+        closing(memory) if memory is not None else nullcontext(),
+    ):
         batches = read_batches(feeds, options.batch_size, options.limit, options.brands)
         if options.fusion is not None:
             vectorize = title_vectors(embedder, memory) if embedder is not None else None
@@ -125,10 +135,17 @@ def ingest(
         tally=tally,
         seconds=perf_counter() - start,
         embedder=embedder.manifest.name if embedder else None,
-        translator=_translator_sentence(translators),
+        translator=_translator_sentence(translators, limited, options.translation),
         pipeline=pipeline,
         dead_letters=letters.path if letters.count else None,
     )
+
+
+def _memory(translator: Limited, options: RunOptions) -> TranslationMemory:
+    """Return the translator's memory of this run and of earlier ones for the alias."""
+    path = polyrank_home() / "translations" / f"{options.alias}.sqlite"
+    store = TranslationStore(path, translator.name, translator.version)
+    return TranslationMemory(translator, store=store, protect=options.translation.protect)
 
 
 def _stages(bare: Stages, memory: TranslationMemory | None, embedder: SentenceEmbedder | None) -> Stages:
@@ -162,8 +179,11 @@ def _write_vocabulary(folder: Path, options: RunOptions, counter: VocabularyCoun
     write_values(folder, options.alias, counter.values.rows())
 
 
-def _translator_sentence(translators: Translators | None) -> str:
-    return NO_TRANSLATION if translators is None else translators.describe()
+def _translator_sentence(translators: Translators | None, limited: Limited | None, config: TranslationConfig) -> str:
+    if translators is None:
+        return NO_TRANSLATION
+    said = f"Translating with {limited.name}." if limited and config.engine else translators.describe()
+    return said if limited is None else f"{said} {limited.spent.describe(config.budget())}"
 
 
 def _dead_letter_path(alias: str) -> Path:

@@ -4,21 +4,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ingest.document import Document, Provenance
+from ingest.translation_store import TranslationStore, Wanted, text_hash
 from rerank.protocols import UNDETERMINED, Translation, Translator
+from rerank.translation.keep import ENGINE as KEEP
+from rerank.translation.protect import translate_protected
 
 MEMORY_ENTRIES = 200_000
 """Translations kept in memory (tens of MB); attribute lines and titles of variants repeat."""
 
-KEEP = "keep"
-
 
 class TranslationMemory:
-    """Remembers translations of this run. When full it forgets the oldest half: memory does not grow with the feed."""
+    """Remembers translations: of this run in memory, of earlier ones in a store. When full it forgets the oldest half:
+    memory does not grow with the feed. Protected spans come through whatever the translator does."""
 
-    def __init__(self, translator: Translator, entries: int = MEMORY_ENTRIES) -> None:
+    def __init__(
+        self,
+        translator: Translator,
+        entries: int = MEMORY_ENTRIES,
+        *,
+        store: TranslationStore | None = None,
+        protect: Sequence[str] = (),
+    ) -> None:
         self._translator = translator
         self._entries = entries
-        self._known: dict[tuple[str, str, str], Translation] = {}
+        self._store = store
+        self._protect = tuple(protect)
+        self._known: dict[Wanted, Translation] = {}
 
     @property
     def version(self) -> str:
@@ -29,16 +40,49 @@ class TranslationMemory:
         """Return the translator's language pairs."""
         return self._translator.pairs()
 
-    def translate(self, texts: Sequence[str], source: str, target: str) -> list[Translation]:
-        """Translate each text; only texts not seen before reach the translator."""
-        new = list(dict.fromkeys(text for text in texts if (source, target, text) not in self._known))
-        fresh = dict(zip(new, self._translator.translate(new, source, target), strict=True)) if new else {}
-        result = [fresh.get(text) or self._known[source, target, text] for text in texts]
+    def translate(
+        self, texts: Sequence[str], source: str, target: str, brands: Sequence[str | None] | None = None
+    ) -> list[Translation]:
+        """Translate each text; only texts not seen before reach the translator.
+
+        Args:
+            texts: in `source`.
+            source: BCP 47.
+            target: BCP 47.
+            brands: of each text, which stay as they are; None: none.
+        """
+        named = brands if brands is not None else [None] * len(texts)
+        wanted = [(source, target, text, self._names(text, brand)) for text, brand in zip(texts, named, strict=True)]
+        new = list(dict.fromkeys(one for one in wanted if one not in self._known))
+        fresh = self._store.find(new) if self._store is not None and new else {}
+        missing = [one for one in new if one not in fresh]
+        if missing:
+            fresh |= self._made(missing, source, target)
+        result = [fresh.get(one) or self._known[one] for one in wanted]
         if len(self._known) + len(fresh) > self._entries:
             for key in list(self._known)[: len(self._known) // 2 + 1]:
                 del self._known[key]
-        self._known.update({(source, target, text): made for text, made in fresh.items()})
+        self._known.update(fresh)
         return result
+
+    def close(self) -> None:
+        """Close the store."""
+        if self._store is not None:
+            self._store.close()
+
+    def _made(self, missing: Sequence[Wanted], source: str, target: str) -> dict[Wanted, Translation]:
+        texts = [text for _, _, text, _ in missing]
+        names = [protected for _, _, _, protected in missing]
+        made = dict(zip(missing, translate_protected(self._translator, texts, source, target, names), strict=True))
+        if self._store is not None:
+            # What was kept may be for want of time or of an answer: the next run asks again.
+            self._store.add({one: found for one, found in made.items() if found.engine != KEEP})
+        return made
+
+    def _names(self, text: str, brand: str | None) -> tuple[str, ...]:
+        """Return the protected names that the text may hold."""
+        folded = text.casefold()
+        return tuple(name for name in (*self._protect, *([brand] if brand else [])) if name.casefold() in folded)
 
 
 def translate_documents(
@@ -79,13 +123,14 @@ def _translate_group(
         for name, text in documents[place].own_texts().items()
         if name in fields and name not in documents[place].translated.get(target, {})
     ]
-    made = memory.translate([text for _, _, text in wanted], source, target)
+    brands = [documents[place].brand for place, _, _ in wanted]
+    made = memory.translate([text for _, _, text in wanted], source, target, brands)
     texts: dict[int, dict[str, str]] = {}
     origins: dict[int, dict[str, Provenance]] = {}
-    for (place, name, _), translation in zip(wanted, made, strict=True):
+    for (place, name, text), translation in zip(wanted, made, strict=True):
         if translation.engine != KEEP:
             texts.setdefault(place, {})[name] = translation.text
-            origin = Provenance(translation.engine, memory.version, translation.confidence)
+            origin = Provenance(translation.engine, memory.version, translation.confidence, text_hash(text))
             origins.setdefault(place, {})[name] = origin
     for place, fields_made in texts.items():
         document = documents[place]

@@ -4,7 +4,8 @@ PolyrankError
 ├── BundleError        a model bundle is missing, altered or of another task
 ├── ModelInputError    a text or request that no model can take
 ├── MissingExtraError  an optional dependency is not installed
-└── ResourceError      a glossary, dictionary or vocabulary file cannot be read
+├── ResourceError      a glossary, dictionary or vocabulary file cannot be read
+└── TranslationError   a translation engine cannot be reached or does not answer as it should
 """
 
 
@@ -28,3 +29,7 @@ class MissingExtraError(PolyrankError):
 
 class ResourceError(PolyrankError):
     """A glossary, dictionary or vocabulary file cannot be read."""
+
+
+class TranslationError(PolyrankError):
+    """A translation engine cannot be reached, refuses, or answers with something else than translations."""

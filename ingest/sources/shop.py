@@ -16,6 +16,7 @@ from ingest.sources.mapping import FieldMapping, MappingError
 from ingest.sources.source import Source
 from ingest.sources.sql_feed import OVERLAP_S, SqlFeed, SqlQuery
 from ingest.sources.web_feed import WebFeed
+from ingest.translators import DICTIONARIES_ALONE, TranslationConfig
 from rerank.home import polyrank_home
 
 
@@ -47,6 +48,7 @@ class ShopConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     source: list[SourceConfig]
     brands: dict[str, str] = {}
     fusion: FusionConfig | None = None
+    translation: TranslationConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Shop:
     feeds: tuple[Feed, ...]
     brands: Mapping[str, str] = field(default_factory=dict)
     fusion: FusionRules | None = None
+    translation: TranslationConfig = DICTIONARIES_ALONE
 
 
 def open_shop(paths: Sequence[Path], *, downloads: Path | None = None) -> Shop:
@@ -64,7 +67,8 @@ def open_shop(paths: Sequence[Path], *, downloads: Path | None = None) -> Shop:
     With `[fusion]` the sources are read whole, unchanged or not: their records are needed side by side.
 
     Args:
-        paths: at least one; of several TOMLs the sources add up, and at most one may have `[fusion]`.
+        paths: at least one; of several TOMLs the sources add up, and at most one may have `[fusion]`, and one
+            `[translation]`.
         downloads: where files from the web are kept; None: below `polyrank_home()`.
 
     Raises:
@@ -73,8 +77,9 @@ def open_shop(paths: Sequence[Path], *, downloads: Path | None = None) -> Shop:
     """
     configs = {path: read_shop(path) for path in paths if path.suffix.lower() == ".toml"}
     rules = [config.fusion for config in configs.values() if config.fusion is not None]
-    if len(rules) > 1:
-        raise IngestError(f"{paths[-1]}: only one of the TOMLs may have [fusion]")
+    translations = [config.translation for config in configs.values() if config.translation is not None]
+    if len(rules) > 1 or len(translations) > 1:
+        raise IngestError(f"{paths[-1]}: only one of the TOMLs may have [fusion], and one [translation]")
     feeds: list[Feed] = []
     for path in paths:
         if path in configs:
@@ -89,7 +94,10 @@ def open_shop(paths: Sequence[Path], *, downloads: Path | None = None) -> Shop:
     sources = [source for config in configs.values() for source in config.source]
     ranks = {source.name: SourceRank(source.priority, source.platform) for source in sources}
     brands = {alias: brand for config in configs.values() for alias, brand in config.brands.items()}
-    return Shop(tuple(feeds), brands, FusionRules(rules[0], ranks) if rules else None)
+    fusion = FusionRules(rules[0], ranks) if rules else None
+    return Shop(
+        tuple(feeds), brands, fusion, _with_keys(translations[0], paths[0]) if translations else DICTIONARIES_ALONE
+    )
 
 
 def read_shop(path: Path) -> ShopConfig:
@@ -131,6 +139,20 @@ def _open(config: SourceConfig, toml: Path, downloads: Path, *, whole: bool) -> 
         query = SqlQuery(config.table, config.query, config.watermark, config.overlap_s)
         feed = SqlFeed(_filled(config.sql or "", where), query, always=whole)
     return Source(feed, mapping, name=config.name, language=config.language, id_prefix=config.id_prefix)
+
+
+def _with_keys(config: TranslationConfig, toml: Path) -> TranslationConfig:
+    """Replace `${NAME}` in the engines' addresses and keys."""
+    where = f"{toml}, [translation]"
+    engines = [
+        msgspec.structs.replace(
+            one,
+            url=None if one.url is None else _filled(one.url, where),
+            api_key=None if one.api_key is None else _filled(one.api_key, where),
+        )
+        for one in config.engine
+    ]
+    return msgspec.structs.replace(config, engine=engines)
 
 
 def _filled(text: str, where: str) -> str:

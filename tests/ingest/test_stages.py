@@ -9,6 +9,7 @@ from ingest.document import Document
 from ingest.embed import embed_documents
 from ingest.languages import assign_languages
 from ingest.translate import TranslationMemory, translate_documents
+from ingest.translation_store import text_hash
 from rerank.baselines import HashEmbedder
 from rerank.language import ScriptDetector, load_detector
 from rerank.protocols import Detection, Translation
@@ -86,7 +87,7 @@ def test_fields_are_translated_with_provenance_and_kept_ones_are_not_written() -
     assert found.translated == {"de": {"title": "OAK CHAIR"}}
     assert found.source(["en", "de"])["title"] == {"en": "Oak chair", "de": "OAK CHAIR"}
     assert found.source(["en", "de"])["translations"] == {
-        "de": {"title": {"engine": "upper", "version": "7", "confidence": 0.5}}
+        "de": {"title": {"engine": "upper", "version": "7", "confidence": 0.5, "source_hash": text_hash("Oak chair")}}
     }
 
 

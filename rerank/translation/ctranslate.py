@@ -1,0 +1,121 @@
+"""Neural translation on CPU or GPU by CTranslate2: Marian models of one pair, and NLLB for two hundred languages.
+
+Needs the `ctranslate2` extra, and a model in CTranslate2's format: a folder, or a hub id of one. Theirs is
+`ct2-transformers-converter --model ID --output_dir FOLDER --copy_files source.spm target.spm`.
+"""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rerank.errors import MissingExtraError, ResourceError
+from rerank.protocols import Translation
+from rerank.translation.keep import kept
+
+try:
+    import ctranslate2
+    import sentencepiece
+except ImportError:
+    ctranslate2 = None
+
+END = "</s>"
+BATCH_TOKENS = 2048
+MAX_TOKENS = 256
+NLLB_MODEL = "sentencepiece.bpe.model"
+NLLB_CODES = {
+    "ar": "arb_Arab", "bg": "bul_Cyrl", "ca": "cat_Latn", "cs": "ces_Latn", "da": "dan_Latn", "de": "deu_Latn",
+    "el": "ell_Grek", "en": "eng_Latn", "es": "spa_Latn", "fi": "fin_Latn", "fr": "fra_Latn", "he": "heb_Hebr",
+    "hi": "hin_Deva", "hr": "hrv_Latn", "hu": "hun_Latn", "id": "ind_Latn", "it": "ita_Latn", "ja": "jpn_Jpan",
+    "ko": "kor_Hang", "lt": "lit_Latn", "nl": "nld_Latn", "no": "nob_Latn", "pl": "pol_Latn", "pt": "por_Latn",
+    "ro": "ron_Latn", "ru": "rus_Cyrl", "sk": "slk_Latn", "sl": "slv_Latn", "sr": "srp_Cyrl", "sv": "swe_Latn",
+    "th": "tha_Thai", "tr": "tur_Latn", "uk": "ukr_Cyrl", "vi": "vie_Latn", "zh": "zho_Hans",
+}  # fmt: skip
+
+
+class NeuralTranslator:
+    """A Marian or NLLB model. Marian translates the one pair it is given; NLLB any two of its languages."""
+
+    def __init__(
+        self, model: str | Path, pair: tuple[str, str] | None = None, *, device: str = "cpu", beam: int = 2
+    ) -> None:
+        """Load a model.
+
+        Args:
+            model: a folder, or the hub id of a converted model.
+            pair: source and target of a Marian model (BCP 47); None for NLLB.
+            device: "cpu", "cuda" or "auto".
+            beam: hypotheses that are followed.
+
+        Raises:
+            MissingExtraError: CTranslate2 is not installed.
+            ResourceError: there is no such model, or a file of it is missing.
+        """
+        if ctranslate2 is None:
+            raise MissingExtraError(f"the model {model} needs CTranslate2: pip install 'polyrank[ctranslate2]'")
+        folder = _folder(model)
+        self._many = (folder / NLLB_MODEL).is_file()
+        if not self._many and pair is None:
+            raise ResourceError(f"the model {model} translates one pair; name its source and target language")
+        files = (NLLB_MODEL, NLLB_MODEL) if self._many else ("source.spm", "target.spm")
+        missing = [name for name in ("model.bin", *files) if not (folder / name).is_file()]
+        if missing:
+            raise ResourceError(f"the model in {folder} has no {missing[0]}; convert it with --copy_files {files[0]}")
+        try:
+            self._model = ctranslate2.Translator(str(folder), device=device)
+            self._read, self._write = (sentencepiece.SentencePieceProcessor(str(folder / name)) for name in files)
+        except (RuntimeError, ValueError, OSError) as error:
+            raise ResourceError(f"the model in {folder} cannot be loaded: {error}") from error
+        self._pairs = _nllb_pairs() if self._many else frozenset({pair} if pair else ())
+        self._beam = beam
+        self.name = "nllb" if self._many else "marian"
+        with (folder / "model.bin").open("rb") as file:
+            self.version = f"{hashlib.file_digest(file, 'sha256').hexdigest()[:12]}-{beam}"
+
+    def pairs(self) -> frozenset[tuple[str, str]]:
+        """Return the model's pairs."""
+        return self._pairs
+
+    def translate(self, texts: Sequence[str], source: str, target: str) -> list[Translation]:
+        """Translate each text of letters; others are kept. A text is cut off behind 256 tokens.
+
+        The confidence is the geometric mean of the tokens' probabilities.
+        """
+        result = [kept(text) for text in texts]
+        places = [place for place, text in enumerate(texts) if any(map(str.isalpha, text))]
+        if (source, target) not in self._pairs or not places:
+            return result
+        tokens = [self._tokens(texts[place], source) for place in places]
+        options: dict[str, Any] = {"beam_size": self._beam, "return_scores": True, "max_decoding_length": MAX_TOKENS}
+        if self._many:
+            options["target_prefix"] = [[NLLB_CODES[target]]] * len(places)
+        made = self._model.translate_batch(tokens, max_batch_size=BATCH_TOKENS, batch_type="tokens", **options)
+        for place, one in zip(places, made, strict=True):
+            pieces = [token for token in one.hypotheses[0] if token != NLLB_CODES.get(target)]
+            text = self._write.decode(pieces).strip()
+            if text:
+                result[place] = Translation(text, self.name, round(min(math.exp(one.scores[0]), 1.0), 3))
+        return result
+
+    def _tokens(self, text: str, source: str) -> list[str]:
+        pieces = self._read.encode(text, out_type=str)[: MAX_TOKENS - 2]
+        return [*([NLLB_CODES[source]] if self._many else []), *pieces, END]
+
+
+def _folder(model: str | Path) -> Path:
+    """Return a model's folder, fetched from the hub when it is no folder here."""
+    if Path(model).is_dir():
+        return Path(model)
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(str(model)))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise ResourceError(f"there is no folder {model}, and the hub does not give it: {reason}") from error
+
+
+def _nllb_pairs() -> frozenset[tuple[str, str]]:
+    return frozenset((one, other) for one in NLLB_CODES for other in NLLB_CODES if one != other)

@@ -5,7 +5,7 @@ Recognised is what stands there, with a confidence; what to do with it is for `r
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from rerank.attribute_words import AND, AT_LEAST, AT_MOST, BETWEEN, COLORS, CURRENCIES, SIZE, SIZES, phrases
@@ -13,6 +13,9 @@ from rerank.field_values import FieldValue, FieldValues
 from rerank.measures import find_measures, parse_number
 from rerank.translation.words import fold, normalize, split_atoms
 from rerank.vocabulary import Vocabulary, catalogue_terms
+
+SURE = 0.7
+"""Confidence from which something is taken to be meant."""
 
 _MARKS = {fold(mark): code for code, marks in CURRENCIES.items() for mark in marks.split("|")}
 
@@ -154,20 +157,22 @@ def _codes(text: str) -> Iterable[Attribute]:
 
 
 def _named(text: str, language: str, values: FieldValues | None, vocabulary: Vocabulary | None) -> Iterable[Attribute]:
+    """The sure ones first, then the longer ones: "HP" in "hp laserjet", where few products are called both."""
     if values is None:
-        return
+        return []
+    found: list[Attribute] = []
     atoms = split_atoms(text)
     for length in range(min(values.longest, len(atoms)), 0, -1):
         for first in range(len(atoms) - length + 1):
             start, end = atoms[first].start, atoms[first + length - 1].end
             known = values.named(fold(text[start:end]))
-            if known:
+            if known and any(map(str.isalpha, text[start:end])):
                 best = known[0]
                 name = "brand" if best.field == "brand" else "value"
                 sure = _certainty(best, language, vocabulary)
-                yield Attribute(
-                    name, text[start:end], start, end, best.value, sure, field=best.field, documents=best.documents
-                )
+                item = Attribute(name, text[start:end], start, end, best.value, sure)
+                found.append(replace(item, field=best.field, documents=best.documents))
+    return sorted(found, key=lambda item: item.confidence < SURE)
 
 
 def _certainty(value: FieldValue, language: str, vocabulary: Vocabulary | None) -> float:

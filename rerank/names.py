@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from rerank.attributes import Attribute
-from rerank.proposals import MIN_CONFIDENCE
+from rerank.attributes import SURE, Attribute
 from rerank.translation.words import fold, normalize
 from rerank.vocabulary import Vocabulary, catalogue_terms
 
@@ -66,7 +65,7 @@ def certain_names(
         item
         for item in attributes
         if item.name == "brand"
-        and item.confidence >= MIN_CONFIDENCE
+        and item.confidence >= SURE
         and _is_brand(item, vocabulary, translator.word(item.text, source, read[0]), read[0])
     ]
     return Names(tuple((item.start, item.end) for item in kept), tuple(item.text for item in kept))

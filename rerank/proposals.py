@@ -4,9 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rerank.attributes import Attribute
-
-MIN_CONFIDENCE = 0.7
+from rerank.attributes import SURE, Attribute
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "price": ("price", "sale_price"),
@@ -34,9 +32,7 @@ class Proposal:
     reason: str | None = None
 
 
-def propose(
-    attributes: Iterable[Attribute], schema: Mapping[str, str], minimum: float = MIN_CONFIDENCE
-) -> list[Proposal]:
+def propose(attributes: Iterable[Attribute], schema: Mapping[str, str], minimum: float = SURE) -> list[Proposal]:
     """Return a proposal for each attribute.
 
     Args:

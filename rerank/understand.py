@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Protocol
 
-from rerank.attributes import Attribute, find_attributes
+from rerank.attributes import SURE, Attribute, find_attributes
 from rerank.expansion import Associations, Expansion, expand
 from rerank.field_values import FieldValues
 from rerank.names import Names, certain_names
-from rerank.proposals import MIN_CONFIDENCE, Proposal, propose
+from rerank.proposals import Proposal, propose
 from rerank.protocols import UNDETERMINED, Detection, Embedder, Translation, Translator
 from rerank.synonyms import Synonyms
 from rerank.translation.keep import ENGINE as KEPT
@@ -80,7 +80,7 @@ class Question:
     vocabulary: str | None = None
     expand: frozenset[str] = frozenset()
     schema: Mapping[str, str] = field(default_factory=dict)
-    min_confidence: float = MIN_CONFIDENCE
+    min_confidence: float = SURE
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
+from rerank.attributes import SURE
 from rerank.expansion import KINDS
-from rerank.proposals import MIN_CONFIDENCE
 from rerank.service.faults import MalformedRequest, RefusedValue, TooLarge
 from rerank.template import DocumentTemplate
 from rerank.understand import ATTRIBUTES, WANTS, Question
@@ -144,7 +144,7 @@ def _schema(data: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def _confidence(data: Mapping[str, Any]) -> float:
-    value = data.get("min_confidence", MIN_CONFIDENCE)
+    value = data.get("min_confidence", SURE)
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
         raise RefusedValue("`min_confidence` must be a number from 0 to 1")
     return float(value)

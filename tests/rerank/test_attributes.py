@@ -17,9 +17,11 @@ VALUES = index_values(
         FieldValue("brand", "Western Digital", 50),
         FieldValue("brand", "Case", 3),
         FieldValue("attrs.material", "Leather", 30),
+        FieldValue("attrs.compatibility", "HP LaserJet", 2),
+        FieldValue("attrs.ports", "7", 40),
     ]
 )
-VOCABULARY = Vocabulary({"en": 2000}, {"en": {"case": 600, "hp": 950, "leather": 30}})
+VOCABULARY = Vocabulary({"en": 2000}, {"en": {"case": 600, "hp": 950, "leather": 30, "hp laserjet": 400}})
 
 
 def one(query: str, name: str) -> Attribute:
@@ -87,6 +89,10 @@ def test_what_names_nothing_is_left_alone(query: str) -> None:
 
 def test_a_brand_that_is_an_ordinary_word_is_not_sure() -> None:
     assert one("laptop case", "brand").confidence < 0.7 < one("hp laptop", "brand").confidence
+
+
+def test_a_sure_brand_goes_before_a_longer_value_that_is_not() -> None:
+    assert one("hp laserjet", "brand").value == "HP"
 
 
 SCHEMA = {

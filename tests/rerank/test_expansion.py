@@ -5,10 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from rerank.associations import read_associations, write_associations
+from rerank.cli import main
 from rerank.errors import ResourceError
 from rerank.expansion import Associations, Expansion, expand, learn_associations, likelihood_ratio
+from rerank.judged_products import read_titles
+from rerank.judgements import JudgementError
 from rerank.resources import Resources
 from rerank.synonyms import Synonyms, read_synonyms
 
@@ -91,8 +95,8 @@ def expanded(text: str, *kinds: str) -> list[Expansion]:
 def test_each_expansion_says_for_what_and_from_where() -> None:
     assert expanded("red couch", "synonyms") == [Expansion("sofa", "couch", "en", "synonyms", 0.5)]
     assert expanded("red couch", "catalogue") == [
-        Expansion("cushion", "couch", "en", "catalogue", 0.8),
-        Expansion("velvet", "red couch", "en", "catalogue", 0.4),
+        Expansion("cushion", "couch", "en", "catalogue", 0.08),
+        Expansion("velvet", "red couch", "en", "catalogue", 0.04),
     ]
     assert [item.text for item in expanded("wireless mouse", "synonyms", "catalogue")] == ["cordless mouse"]
 
@@ -114,3 +118,26 @@ def test_the_resources_folder_has_files_by_language(tmp_path: Path) -> None:
     write_associations(tmp_path, "shop", {"en": LEARNED})
     assert dict(resources.associations("shop", "en"))["couch"] == [("cushion", 0.8)]
     assert resources.associations("other", "en") == {}
+
+
+def test_the_command_learns_from_files_and_the_service_s_resources_see_it(tmp_path: Path) -> None:
+    rows = [f'{{"id": "{number}", "title": "{title}"}}' for number, (_, title) in enumerate(judged_rows())]
+    corpus = written(tmp_path, "corpus.jsonl", "\n".join(rows) + "\n")
+    queries = written(tmp_path, "queries.tsv", "q1\tnotebook\nq2\tshoes\n")
+    names = {"notebook": "q1", "shoes": "q2"}
+    lines = [f"{names[query]}\t{number}\t2" for number, (query, _) in enumerate(judged_rows())]
+    qrels = written(tmp_path, "qrels.tsv", "\n".join(["query_id\tdoc_id\trelevance", *lines]) + "\n")
+    resources = tmp_path / "resources"
+    command = ["expansions", "--queries", queries, "--qrels", qrels, "--corpus", corpus, "--index", "shop"]
+    done = CliRunner().invoke(main, [str(word) for word in [*command, "--resources", resources]])
+    assert done.exit_code == 0, done.output
+    assert ("laptop", 1.0) in Resources(resources).associations("shop", "en")["notebook"]
+
+
+def judged_rows() -> list[tuple[str, str]]:
+    return [(query, title) for query, titles in JUDGED for title in titles]
+
+
+def test_a_corpus_with_a_broken_line_is_named(tmp_path: Path) -> None:
+    with pytest.raises(JudgementError, match="line 2"):
+        read_titles(written(tmp_path, "corpus.jsonl", '{"id": "1", "title": "a"}\n[]\n'))

@@ -5,7 +5,7 @@ import subprocess
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Literal
 
 from starlette.applications import Starlette
@@ -19,7 +19,7 @@ from rerank.service import admin
 from rerank.service.body import read_body_or_form
 from rerank.service.embed_endpoint import PATHS as EMBEDDING_PATHS
 from rerank.service.embed_endpoint import embed, embeddings
-from rerank.service.faults import ClientLeft, NotReady, answer_error, answer_fault
+from rerank.service.faults import ClientLeft, NotReady, Unloaded, answer_error, answer_fault
 from rerank.service.logs import AccessLog
 from rerank.service.metrics import ServiceMetrics
 from rerank.service.models import Models
@@ -52,6 +52,9 @@ ENDPOINTS: tuple[tuple[str, str, Endpoint, Access], ...] = (
     ("GET", "/languages", languages, "all"),
 )
 """Method, path, what answers, and who may ask. Admin endpoints are added where there are tokens."""
+
+REPLACED = 4
+"""How often a request whose model was replaced or unloaded while it waited goes to what is there instead."""
 
 ADMIN: tuple[tuple[str, str, Endpoint, Access], ...] = (
     ("POST", "/admin/models", admin.load, "admin"),
@@ -158,7 +161,7 @@ class Service:
             with self._tracer.span(path, request.headers) as span:
                 try:
                     caller = await self._caller(request, access)
-                    response = await endpoint(self.state, request)
+                    response = await self._answer(endpoint, request)
                 except ClientDisconnect:
                     response = answer_fault(ClientLeft("the caller hung up while sending"))
                 except PolyrankError as error:
@@ -180,6 +183,12 @@ class Service:
             return response
 
         return observed
+
+    async def _answer(self, endpoint: Endpoint, request: Request) -> Response:
+        for _ in range(REPLACED):
+            with suppress(Unloaded):
+                return await endpoint(self.state, request)
+        return await endpoint(self.state, request)
 
     def _guarded(self, handler: Handler) -> Handler:
         async def guarded(request: Request) -> Response:

@@ -14,29 +14,28 @@ FORM = "application/x-www-form-urlencoded"
 
 
 async def read_body(request: Request, limits: Limits) -> Mapping[str, Any]:
-    """Read a JSON object.
+    """Read a JSON object; the second call returns what the first did.
 
     Raises:
         TooLarge: it has too many bytes, declared or sent.
         SlowBody: it took too long to come.
         MalformedRequest: it is empty or not a JSON object.
     """
-    body = await _bytes(request, limits)
-    if not body:
-        raise MalformedRequest("the body is empty; send JSON")
-    return read_json(body)
+    if not hasattr(request.state, "data"):
+        body = await _bytes(request, limits)
+        if not body:
+            raise MalformedRequest("the body is empty; send JSON")
+        request.state.data = read_json(body)
+    data: Mapping[str, Any] = request.state.data
+    return data
 
 
 async def read_body_or_form(request: Request, limits: Limits) -> Mapping[str, Any]:
-    """Read a JSON object, or a URL-encoded form as one of strings; the second call returns what the first did.
-
-    Raises as `read_body`.
-    """
-    if not hasattr(request.state, "data"):
-        form = request.headers.get("content-type", "").split(";")[0].strip().lower() == FORM
-        request.state.data = _form(await _bytes(request, limits)) if form else await read_body(request, limits)
-    data: Mapping[str, Any] = request.state.data
-    return data
+    """Read a JSON object, or a URL-encoded form as one of strings. As `read_body` otherwise."""
+    form = request.headers.get("content-type", "").split(";")[0].strip().lower() == FORM
+    if form and not hasattr(request.state, "data"):
+        request.state.data = _form(await _bytes(request, limits))
+    return await read_body(request, limits)
 
 
 def _form(body: bytes) -> Mapping[str, str]:

@@ -23,6 +23,8 @@ from rerank.service.traces import otlp_tracer
 
 GRACE_SECONDS = 10
 BACKLOG = 512
+MAX_CONNECTIONS = 2048
+"""Open at a time; more are answered with 503."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,7 @@ def _config(service: Service, tls: Tls | None) -> uvicorn.Config:
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_keep_alive=75,
+        limit_concurrency=MAX_CONNECTIONS,
         ws="none",
         **secure,
     )

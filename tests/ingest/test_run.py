@@ -126,6 +126,12 @@ def test_words_are_counted_in_the_source_language_alone(tmp_path: Path) -> None:
     assert before.frequency("en", "chair") == 1
 
 
+def test_a_catalogue_s_values_are_counted_beside_its_words() -> None:
+    products = [{"id": str(number), "title": "Lamp", "brand": "Hama", "attrs": {"Farbe": "Rot"}} for number in range(3)]
+    rows = count_words(read_batches([ListFeed(products)], 10), stages()).values.rows()
+    assert {(row.field, row.value, row.documents) for row in rows} == {("brand", "Hama", 3), ("attrs.Farbe", "Rot", 3)}
+
+
 def test_a_csv_goes_through(tmp_path: Path) -> None:
     (tmp_path / "shop.csv").write_text("sku;name;preis\n7;Stuhl;12\nbroken\n", encoding="utf-8-sig")
     sink = ListSink()

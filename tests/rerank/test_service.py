@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,21 @@ def test_rerank_answers_in_cohere_s_shape(client: httpx.Client, folder: Path, pa
     texts = ["red shoes", "usb cable", "Garden hose | red", ""]
     expected = model.score([Pair("usb cable", text) for text in texts])
     assert [item["relevance_score"] for item in found["results"]] == pytest.approx(sorted(expected)[::-1], abs=1e-6)
+
+
+def test_requests_at_the_same_time_get_the_scores_they_get_alone(client: httpx.Client) -> None:
+    words = ["wireless", "headphones", "usb", "cable", "red", "shoes", "garden", "hose"]
+    bodies = [
+        {"query": words[number % 8], "documents": [" ".join(words[: 1 + (number + i) % 8]) for i in range(number + 1)]}
+        for number in range(24)
+    ]
+    alone = [ask(client, "/rerank", body)["results"] for body in bodies]
+    with ThreadPoolExecutor(12) as pool:
+        together = list(pool.map(lambda body: ask(client, "/rerank", body)["results"], bodies))
+    for one, other in zip(alone, together, strict=True):
+        assert {item["index"]: item["relevance_score"] for item in one} == pytest.approx(
+            {item["index"]: item["relevance_score"] for item in other}, abs=1e-5
+        )
 
 
 def test_scores_are_short_json_floats(client: httpx.Client) -> None:

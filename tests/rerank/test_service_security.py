@@ -6,6 +6,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -136,6 +137,33 @@ def test_a_service_that_drains_sends_callers_elsewhere_and_still_answers(bundles
             answer = client.post("/rerank", json=BODY)
             assert (answer.status_code, answer.headers["connection"]) == (200, "close")
         assert running.wait(60) == 0, log.read_text()
+
+
+def test_requests_in_flight_end_well_when_the_service_is_told_to_stop(bundles: Path, tmp_path: Path) -> None:
+    many = {"query": "usb cable", "documents": ["usb cable red shoes"] * 500}
+    with process(bundles, tmp_path, "--drain", "1") as (port, running, log):
+        url = f"http://127.0.0.1:{port}"
+        with httpx.Client(base_url=url) as client:
+            ready(client)
+        statuses: list[int] = []
+
+        def ask() -> None:
+            with httpx.Client(base_url=url, timeout=60) as client:
+                while True:
+                    try:
+                        statuses.append(client.post("/rerank", json=many).status_code)
+                    except httpx.ConnectError:  # it does not listen any more
+                        return
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: len(statuses) > 4)
+        running.send_signal(signal.SIGTERM)
+        for thread in threads:
+            thread.join()
+        assert running.wait(60) == 0, log.read_text()
+        assert set(statuses) == {200}
 
 
 @pytest.fixture(scope="module")

@@ -127,7 +127,9 @@ def test_words_are_counted_in_the_source_language_alone(tmp_path: Path) -> None:
 
 
 def test_a_catalogue_s_values_are_counted_beside_its_words() -> None:
-    products = [{"id": str(number), "title": "Lamp", "brand": "Hama", "attrs": {"Farbe": "Rot"}} for number in range(3)]
+    products: list[dict[str, object]] = [
+        {"id": str(number), "title": "Lamp", "brand": "Hama", "attrs": {"Farbe": "Rot"}} for number in range(3)
+    ]
     rows = count_words(read_batches([ListFeed(products)], 10), stages()).values.rows()
     assert {(row.field, row.value, row.documents) for row in rows} == {("brand", "Hama", 3), ("attrs.Farbe", "Rot", 3)}
 

@@ -1,53 +1,48 @@
-"""Export: a torch model folder to a bundle, checked against the original. Needs the `train` extra."""
+"""Export: a torch model to a bundle, checked against the original. Needs the `train` extra."""
 
-import json
 import tempfile
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rerank.batching import Inputs, pad
-from rerank.bundle import MODEL, TOKENIZER, Bundle, refuse_foreign_folder, write_bundle
-from rerank.errors import BundleError, MissingExtraError
-from rerank.manifest import Calibration, Manifest, Pooling, Task
+from rerank.batching import pad
+from rerank.bundle import MODEL, TOKENIZER, Bundle, load_bundle, refuse_foreign_folder, write_bundle
+from rerank.candidates import CandidateList, sample_lists
+from rerank.errors import BundleError
+from rerank.export_parity import check_parity
+from rerank.export_source import POLYRANK_JSON, Source, import_torch, input_names, load_source, module
+from rerank.manifest import Calibration, Manifest, Task
 from rerank.model_card import model_card
+from rerank.onnx_file import LARGEST_FILE, load_model, save_model
 from rerank.samples import SAMPLE_PAIRS
-from rerank.session import Session
 from rerank.template import DEFAULT_TEMPLATE, DocumentTemplate
 from rerank.tokenize import Tokenizer
 
-TOLERANCE = 5e-3
-"""Largest absolute difference of a logit (or of a token vector's number) that counts as the same model."""
+__all__ = ["POLYRANK_JSON", "export", "verify_against"]
 
 OPSET = 17
-DEFAULT_MAX_LENGTH = 128
-POLYRANK_JSON = "polyrank.json"
-INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A torch model, ready to export: the module, its folder, what its files say, and its tokenizer.json."""
-
-    model: Any
-    task: Task
-    settings: Mapping[str, Any]
-    tokenizer: Path
-    name: str
-
-
-def export(model: str, out: Path, task: str | None = None) -> Bundle:
+def export(
+    model: str,
+    out: Path,
+    task: Task | None = None,
+    *,
+    lists: Sequence[CandidateList] | None = None,
+    largest_file: int = LARGEST_FILE,
+) -> Bundle:
     """Export a model as an fp32 bundle; writes nothing when the ONNX model differs from the original.
 
     Args:
         model: a folder (sentence-transformers or transformers layout), or a name on the model hub.
         out: the bundle's folder.
         task: embed or rerank; None takes it from the model's files.
+        lists: the queries and documents to compare on; None takes built-in ones.
+        largest_file: bytes from which on the weights go into a file of their own.
 
     Raises:
         MissingExtraError: torch or transformers is not installed.
@@ -55,81 +50,36 @@ def export(model: str, out: Path, task: str | None = None) -> Bundle:
     """
     refuse_foreign_folder(out)
     with tempfile.TemporaryDirectory() as scratch:
-        source = _load(model, cast(Task | None, task), Path(scratch))
-        target = Path(scratch) / MODEL
+        source = load_source(model, task, Path(scratch))
         manifest = _manifest(source)
-        inputs = _samples(source.tokenizer, manifest)
-        _to_onnx(source, target, inputs)
-        difference = _difference(source, target, inputs)
-        if not difference <= TOLERANCE:
-            raise BundleError(
-                f"the exported {source.name} differs from the original by {difference:.2g} (at most {TOLERANCE}); "
-                "nothing was written"
-            )
-        manifest = replace(
-            manifest, metrics={**manifest.metrics, "max_abs_difference_to_torch": float(f"{difference:.3g}")}
-        )
-        return write_bundle(out, manifest, {MODEL: target, TOKENIZER: source.tokenizer}, model_card(manifest))
+        traced, folder = Path(scratch) / "traced", Path(scratch) / "model"
+        traced.mkdir()
+        folder.mkdir()
+        _to_onnx(source, traced / MODEL, manifest)
+        files = {**save_model(load_model(traced / MODEL), folder, largest=largest_file), TOKENIZER: source.tokenizer}
+        trial = write_bundle(Path(scratch) / "trial", manifest, files, "")
+        parity = check_parity(source, trial, lists or sample_lists())
+        metrics = {
+            **manifest.metrics,
+            "max_abs_difference_to_torch": parity.to_json()["difference_max"],
+            "onnx_to_torch": parity.to_json(),
+        }
+        manifest = replace(manifest, metrics=metrics)
+        return write_bundle(out, manifest, files, model_card(manifest))
 
 
-def _import_torch() -> tuple[Any, Any]:
-    try:
-        import torch
-        import transformers
-    except ImportError as error:
-        raise MissingExtraError(
-            f"`rerank export-onnx` needs {error.name}; install it: pip install 'polyrank[train]'"
-        ) from error
-    return torch, transformers
+def verify_against(bundle: Path, model: str, lists: Sequence[CandidateList] | None = None) -> dict[str, float]:
+    """Check that a bundle, whoever made it, is the torch model it should be.
 
-
-def _load(model: str, task: Task | None, scratch: Path) -> Source:
-    torch, transformers = _import_torch()
-    folder = Path(model)
-    settings = _read_json(folder / POLYRANK_JSON)
-    pooling = _read_json(folder / "1_Pooling" / "config.json")
-    name = str(settings.get("name") or (folder.resolve().name if folder.is_dir() else model.rsplit("/", 1)[-1]))
-    try:
-        config = transformers.AutoConfig.from_pretrained(model)
-        scores = any("SequenceClassification" in item for item in config.architectures or ())
-        task = task or cast(Task, settings.get("task")) or ("rerank" if scores and not pooling else "embed")
-        kind = transformers.AutoModelForSequenceClassification if task == "rerank" else transformers.AutoModel
-        loaded = kind.from_pretrained(model, attn_implementation="eager", dtype=torch.float32).eval()
-        tokenizer = transformers.AutoTokenizer.from_pretrained(model, use_fast=True)
-        tokenizer.backend_tokenizer.save(str(scratch / TOKENIZER))
-    except (OSError, ValueError, AttributeError, KeyError) as error:
-        raise BundleError(f"cannot read the model {model}: {str(error).splitlines()[0]}") from error
-    if task == "rerank" and loaded.config.num_labels != 1:
-        raise BundleError(f"{model} gives {loaded.config.num_labels} scores a pair, a reranker gives one")
-    sentence = _read_json(folder / "sentence_bert_config.json")
-    merged: dict[str, Any] = {"max_length": sentence.get("max_seq_length"), "pooling": _pooling(pooling)} | dict(
-        settings
-    )
-    positions = int(getattr(loaded.config, "max_position_embeddings", 512))
-    merged["max_length"] = min(int(merged["max_length"] or DEFAULT_MAX_LENGTH), positions)
-    return Source(loaded, task, merged, scratch / TOKENIZER, name)
-
-
-def _read_json(path: Path) -> Mapping[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BundleError(f"cannot read {path}: {error}") from error
-    if not isinstance(data, dict):
-        raise BundleError(f"{path} is not a JSON object")
-    return data
-
-
-def _pooling(config: Mapping[str, Any]) -> Pooling:
-    """Read both layouts of a sentence-transformers pooling file."""
-    mode = config.get("pooling_mode")
-    if mode == "cls" or config.get("pooling_mode_cls_token"):
-        return "cls"
-    if mode in (None, "mean") and config.get("pooling_mode_mean_tokens", True):
-        return "mean"
-    raise BundleError(f"the model pools by {mode or 'another mode'}; mean and cls are supported")
+    Raises:
+        BundleError: it is not; the message names the cause where it can be found.
+    """
+    loaded = load_bundle(bundle)
+    with tempfile.TemporaryDirectory() as scratch:
+        source = load_source(model, loaded.manifest.task, Path(scratch))
+        length = {"max_length": loaded.manifest.max_length}
+        source = replace(source, settings={**source.settings, **length})
+        return check_parity(source, loaded, lists or sample_lists()).to_json()
 
 
 def _manifest(source: Source) -> Manifest:
@@ -159,54 +109,23 @@ def _manifest(source: Source) -> Manifest:
     )
 
 
-def _samples(tokenizer_path: Path, manifest: Manifest) -> Inputs:
-    tokenizer = Tokenizer(tokenizer_path, manifest.max_length)
-    if manifest.task == "rerank":
-        return pad(tokenizer.pairs(SAMPLE_PAIRS))
-    return pad(tokenizer.texts([text for pair in SAMPLE_PAIRS for text in (pair.query, pair.document)]))
-
-
-def _input_names(source: Source) -> list[str]:
-    """XLM-R and its kind have one segment and want no token_type_ids."""
-    segments = getattr(source.model.config, "type_vocab_size", 0)
-    return list(INPUT_NAMES if segments and segments > 1 else INPUT_NAMES[:2])
-
-
-def _module(source: Source, names: list[str]) -> Any:
-    torch, _ = _import_torch()
-
-    class Positional(torch.nn.Module):  # type: ignore[misc, name-defined]
-        """Takes the inputs by position, as the exporter gives them, and returns one tensor."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = source.model
-
-        def forward(self, *values: Any) -> Any:
-            output = self.model(**dict(zip(names, values, strict=True)))
-            return output.logits if source.task == "rerank" else output.last_hidden_state
-
-    return Positional().eval()
-
-
-def _tensors(inputs: Inputs, names: list[str]) -> tuple[Any, ...]:
-    torch, _ = _import_torch()
-    return tuple(torch.from_numpy(inputs[name]) for name in names)
-
-
-def _to_onnx(source: Source, target: Path, inputs: Inputs) -> None:
-    torch, _ = _import_torch()
-    names = _input_names(source)
+def _to_onnx(source: Source, target: Path, manifest: Manifest) -> None:
+    """Trace the model on two pairs of unequal length, so that no shape is taken for a constant."""
+    torch, _ = import_torch()
+    tokenizer = Tokenizer(source.tokenizer, manifest.max_length)
+    few = SAMPLE_PAIRS[:2]
+    inputs = pad(tokenizer.pairs(few) if source.task == "rerank" else tokenizer.texts([pair.document for pair in few]))
+    names = input_names(source)
     output = "logits" if source.task == "rerank" else "last_hidden_state"
     axes = {name: {0: "batch", 1: "tokens"} for name in names}
     axes[output] = {0: "batch"} if source.task == "rerank" else {0: "batch", 1: "tokens"}
-    few = {name: value[:2] for name, value in inputs.items()}
+    tensors: tuple[Any, ...] = tuple(torch.from_numpy(np.ascontiguousarray(inputs[name])) for name in names)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the tracing exporter is called old, but its graphs run twice as fast
         try:
             torch.onnx.export(
-                _module(source, names),
-                _tensors(few, names),
+                module(source),
+                tensors,
                 str(target),
                 input_names=names,
                 output_names=[output],
@@ -214,20 +133,6 @@ def _to_onnx(source: Source, target: Path, inputs: Inputs) -> None:
                 opset_version=OPSET,
                 dynamo=False,
             )
-        except (RuntimeError, TypeError, ValueError) as error:
-            raise BundleError(f"torch cannot export {source.name}: {str(error).splitlines()[0]}") from error
-
-
-def _difference(source: Source, target: Path, inputs: Inputs) -> float:
-    """Return the largest difference on inputs of another shape than the exporter saw, padding apart."""
-    torch, _ = _import_torch()
-    names = _input_names(source)
-    with torch.no_grad():
-        expected: NDArray[np.float32] = _module(source, names)(*_tensors(inputs, names)).numpy()
-    found = Session(target).run(inputs)
-    if found.shape != expected.shape:
-        raise BundleError(f"the exported {source.name} gives shape {found.shape}, the original {expected.shape}")
-    difference = np.abs(found - expected)
-    if source.task == "embed":
-        difference = difference * inputs["attention_mask"][..., None]
-    return float(difference.max())
+        except Exception as error:
+            reason = (str(error).splitlines() or ["no reason given"])[0]
+            raise BundleError(f"torch cannot export {source.name}: {reason}") from error

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank.batching import Inputs
+from rerank.bundle import MODEL
 from rerank.onnx_file import import_onnx, load_model, save_model
 from rerank.session import Session
 
@@ -48,7 +49,7 @@ def capture(model: Path, batches: Sequence[Inputs]) -> Mapping[str, Activations]
     values: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as scratch:
         save_model(graph_model, Path(scratch))
-        session = Session(Path(scratch) / model.name)
+        session = Session(Path(scratch) / MODEL)
         for inputs in batches:
             mask = inputs["attention_mask"].astype(bool)
             for name, value in session.run_named(inputs, names).items():

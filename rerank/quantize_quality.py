@@ -12,7 +12,7 @@ from rerank.bundle import Bundle
 from rerank.candidates import CandidateList
 from rerank.cross_encoder import CrossEncoder, activate
 from rerank.embedder import SentenceEmbedder
-from rerank.manifest import Task
+from rerank.manifest import Manifest, Task
 from rerank.metrics import ndcg
 from rerank.session import SessionOptions
 
@@ -73,13 +73,7 @@ class Probe:
     def compare(self, bundle: Bundle, options: SessionOptions | None = None) -> Quality:
         """Run a reduced bundle and say what it keeps."""
         found, vectors = self._run(bundle, options)
-        by_language: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
-        for item, before, after in zip(self._lists, self._expected, found, strict=True):
-            gains = self._gains(item, before)
-            ideal = None if item.grades is None else np.array(list(item.grades.values()), np.float64)
-            row = ndcg(gains[_order(before)], ideal), ndcg(gains[_order(after)], ideal)
-            by_language[item.query.language].append((*row, _tau(before, after)))
-        languages = {code: _language(rows) for code, rows in sorted(by_language.items())}
+        languages = compare_by_language(self._manifest, self._lists, self._expected, found)
         return Quality(
             queries=len(found),
             ndcg_share=min(values["ndcg_share"] for values in languages.values()),
@@ -102,13 +96,45 @@ class Probe:
         near = [documents[indices] @ query for indices, query in zip(chosen, queries, strict=True)]
         return near, np.concatenate([queries, documents])
 
-    def _gains(self, item: CandidateList, before: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return what each candidate is worth: its grade, or without judgements what the fp32 model gives it."""
-        if item.grades is not None:
-            return np.array([item.grades.get(doc_id, 0) for doc_id in item.doc_ids], np.float64)
-        if self._manifest.task == "rerank":
-            return activate(self._manifest, before).astype(np.float64)
-        return np.maximum(before, 0).astype(np.float64)
+
+def compare_by_language(
+    manifest: Manifest, lists: Sequence[CandidateList], expected: Rankings, found: Rankings
+) -> dict[str, dict[str, float]]:
+    """Compare two models' scores of the same lists: language to nDCG@10 of both, its share, and Kendall's tau.
+
+    Args:
+        manifest: of the model that gave `expected`, whose scores are the gains of lists without judgements.
+        lists: the candidates.
+        expected: the first model's scores, a list each.
+        found: the second model's.
+    """
+    rows: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
+    for item, before, after in zip(lists, expected, found, strict=True):
+        gains = _gains(manifest, item, before)
+        ideal = None if item.grades is None else np.array(list(item.grades.values()), np.float64)
+        both = ndcg(gains[_order(before)], ideal), ndcg(gains[_order(after)], ideal)
+        rows[item.query.language].append((*both, _tau(before, after)))
+    return {code: _language(values) for code, values in sorted(rows.items())}
+
+
+def compare_rankings(
+    manifest: Manifest, lists: Sequence[CandidateList], expected: Rankings, found: Rankings
+) -> tuple[float, float, float]:
+    """Return Kendall's tau and both nDCG@10, means over all lists; arguments as of `compare_by_language`."""
+    languages = compare_by_language(manifest, lists, expected, found).values()
+    weights = [values["queries"] for values in languages]
+    keys = ("tau", "ndcg_fp32", "ndcg")
+    tau, before, after = (float(np.average([item[key] for item in languages], weights=weights)) for key in keys)
+    return tau, before, after
+
+
+def _gains(manifest: Manifest, item: CandidateList, before: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return what each candidate is worth: its grade, or without judgements what the first model gives it."""
+    if item.grades is not None:
+        return np.array([item.grades.get(doc_id, 0) for doc_id in item.doc_ids], np.float64)
+    if manifest.task == "rerank":
+        return activate(manifest, before).astype(np.float64)
+    return np.maximum(before, 0).astype(np.float64)
 
 
 def _order(scores: NDArray[np.float32]) -> NDArray[np.intp]:

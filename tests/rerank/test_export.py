@@ -5,13 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
-from rerank.bundle import load_bundle
+from rerank.bundle import MODEL, TOKENIZER, load_bundle
+from rerank.cli import main
 from rerank.cross_encoder import CrossEncoder
 from rerank.embedder import SentenceEmbedder
 from rerank.errors import BundleError
 from rerank.export import export
+from rerank.fp16 import fused_layers
+from rerank.onnx_file import WEIGHTS
 from rerank.protocols import Pair
+from rerank.samples import SAMPLE_PAIRS
+from tests.rerank.architectures import save_model
 
 pytestmark = [
     pytest.mark.train,
@@ -72,11 +78,70 @@ def test_an_embedder_takes_its_pooling_and_length_from_its_folder(tmp_path: Path
     assert SentenceEmbedder(load_bundle(tmp_path / "bundle")).embed_queries(["usb"]).shape == (1, 24)
 
 
-def test_a_model_with_two_scores_is_no_reranker(tmp_path: Path) -> None:
-    folder = save(tmp_path / "two", labels=2)
-    with pytest.raises(BundleError, match="gives 2 scores"):
+def test_two_logits_become_the_one_whose_sigmoid_is_the_second_ones_softmax(tmp_path: Path) -> None:
+    import torch
+    import transformers
+
+    folder = save_model(tmp_path / "two", labels=2)
+    found = CrossEncoder(export(str(folder), tmp_path / "bundle", "rerank")).score(SAMPLE_PAIRS[:5])
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    texts = [pair.query for pair in SAMPLE_PAIRS[:5]], [pair.document for pair in SAMPLE_PAIRS[:5]]
+    with torch.no_grad():
+        inputs = tokenizer(
+            *texts, padding=True, truncation=True, max_length=80, return_token_type_ids=True, return_tensors="pt"
+        )
+        probabilities = torch.softmax(model(**inputs).logits, dim=-1)[:, 1].numpy()
+    assert np.allclose(found, probabilities, atol=1e-4)
+
+
+def test_a_model_with_three_scores_is_no_reranker(tmp_path: Path) -> None:
+    folder = save_model(tmp_path / "three", labels=3)
+    with pytest.raises(BundleError, match="gives 3 scores"):
         export(str(folder), tmp_path / "bundle", "rerank")
     assert not (tmp_path / "bundle").exists()
+
+
+def test_a_model_without_its_head_is_refused(tmp_path: Path) -> None:
+    folder = save_model(tmp_path / "encoder", pooling="mean")
+    with pytest.raises(BundleError, match=r"lacks \d+ weights of a model to rerank, classifier"):
+        export(str(folder), tmp_path / "bundle", "rerank")
+
+
+def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
+    folder = save_model(tmp_path / "bare", labels=1)
+    for file in folder.glob("*token*"):
+        file.unlink()
+    with pytest.raises(BundleError, match=r"tokenizer|cannot read the model"):
+        export(str(folder), tmp_path / "bundle")
+
+
+def test_torch_weights_that_were_cut_short_are_refused(tmp_path: Path) -> None:
+    folder = save_model(tmp_path / "cut", labels=1)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    with pytest.raises(BundleError, match="cannot read the model"):
+        export(str(folder), tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_large_weights_go_into_a_file_of_their_own(tmp_path: Path) -> None:
+    folder = save_model(tmp_path / "large", labels=1)
+    bundle = export(str(folder), tmp_path / "bundle", largest_file=10_000)
+    assert set(bundle.manifest.files) == {MODEL, WEIGHTS, TOKENIZER}
+    plain = CrossEncoder(export(str(folder), tmp_path / "plain")).logits(SAMPLE_PAIRS)
+    assert np.allclose(CrossEncoder(load_bundle(bundle.path)).logits(SAMPLE_PAIRS), plain, atol=1e-6)
+    (bundle.path / WEIGHTS).write_bytes((bundle.path / WEIGHTS).read_bytes()[:-64])
+    with pytest.raises(BundleError, match="was changed"):
+        load_bundle(bundle.path)
+
+
+def test_fp16_is_written_for_gpus(tmp_path: Path) -> None:
+    folder = save_model(tmp_path / "model", labels=1)
+    result = CliRunner().invoke(main, ["export-onnx", str(folder), str(tmp_path / "fp16"), "--fp16", "--json"])
+    assert result.exit_code == 0, result.output
+    assert load_bundle(tmp_path / "fp16").manifest.precision == "fp16"
+    assert fused_layers(tmp_path / "fp16" / MODEL) in (0, 2)
 
 
 def test_what_is_no_model_is_one_sentence(tmp_path: Path) -> None:

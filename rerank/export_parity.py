@@ -35,7 +35,7 @@ LEAST_WEIGHTS = 0.9
 Floats = NDArray[np.float32]
 
 _ACTIVATIONS: Mapping[str, Callable[[Floats], Floats]] = {
-    "applies a sigmoid itself; export the logits, the bundle's activation comes after": lambda x: 1 / (1 + np.exp(-x)),
+    "applies a sigmoid itself; export the logits, the bundle's activation comes after": lambda x: np.float32(1) / (np.float32(1) + np.exp(-x)),
     "applies tanh itself; export the logits, the bundle's activation comes after": np.tanh,
     "gives the logits with the opposite sign": np.negative,
 }

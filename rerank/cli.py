@@ -5,6 +5,7 @@ import click
 from rerank.bundle_cli import export_onnx, verify
 from rerank.command_group import ErrorsInOneLine
 from rerank.data_cli import data
+from rerank.evaluate_cli import evaluate
 from rerank.expansion_cli import expansions
 from rerank.quantize_cli import quantize
 from rerank.serve_cli import serve
@@ -18,5 +19,5 @@ def main() -> None:
     """Train, export, quantize and serve the models that rerank and embed."""
 
 
-for command in (serve, token, expansions, data, train, export_onnx, quantize, verify):
+for command in (serve, token, expansions, data, train, export_onnx, quantize, evaluate, verify):
     main.add_command(command)

@@ -34,8 +34,13 @@ LEAST_WEIGHTS = 0.9
 
 Floats = NDArray[np.float32]
 
+
+def _sigmoid(values: Floats) -> Floats:
+    return np.float32(1) / (np.float32(1) + np.exp(-values))
+
+
 _ACTIVATIONS: Mapping[str, Callable[[Floats], Floats]] = {
-    "applies a sigmoid itself; export the logits, the bundle's activation comes after": lambda x: np.float32(1) / (np.float32(1) + np.exp(-x)),
+    "applies a sigmoid itself; export the logits, the bundle's activation comes after": _sigmoid,
     "applies tanh itself; export the logits, the bundle's activation comes after": np.tanh,
     "gives the logits with the opposite sign": np.negative,
 }

@@ -92,9 +92,9 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
             return request;
         }
         if (!outcome.changesOrder()) return request;
-        report.ranked(outcome.ranked(), Rewrite.scores(outcome.ranked().size(), outcome.highestLexical()));
+        report.ranked(outcome.ranked(), Rewrite.scores(outcome.ranked().size(), outcome.lexical().highestScore()));
         if (ShortPage.suffices(request, outcome)) ShortPage.apply(request, outcome, note);
-        else Rewrite.apply(request.source(), outcome.ranked(), outcome.highestLexical(), false);
+        else Rewrite.apply(request.source(), outcome.ranked(), outcome.lexical().highestScore(), false);
         return request;
     }
 }

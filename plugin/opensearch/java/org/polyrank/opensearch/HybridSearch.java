@@ -5,10 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
-import org.apache.lucene.search.TotalHits;
 import org.opensearch.action.search.SearchRequest;
-import org.opensearch.action.search.SearchResponse;
-import org.opensearch.search.SearchHit;
 import org.opensearch.search.builder.SearchSourceBuilder;
 
 /** One search's way from the query text to the ranked window: understand and retrieve, fuse, rerank. */
@@ -18,29 +15,7 @@ final class HybridSearch {
      * @param changesOrder whether that order can differ from the caller's own
      * @param lexical the answer to the caller's own query
      */
-    record Outcome(List<RankedDoc> ranked, boolean changesOrder, SearchResponse lexical) {
-        /** Highest score of the caller's own query; 0 when it found nothing. */
-        float highestLexical() {
-            float highest = 0;
-            for (SearchHit hit : lexical.getHits().getHits()) highest = Math.max(highest, hit.getScore());
-            return highest;
-        }
-
-        /** How many hits of the caller's own query are at hand. */
-        int lexicalHits() {
-            return lexical.getHits().getHits().length;
-        }
-
-        /** How many there are; null when the caller does not want to know. */
-        TotalHits lexicalTotal() {
-            return lexical.getHits().getTotalHits();
-        }
-
-        /** Whether every shard answered the caller's own query in full. */
-        boolean lexicalWhole() {
-            return lexical.getFailedShards() == 0 && !lexical.isTimedOut();
-        }
-    }
+    record Outcome(List<RankedDoc> ranked, boolean changesOrder, Found lexical) {}
 
     private final Engine engine;
     private final PipelineConfig config;
@@ -74,7 +49,7 @@ final class HybridSearch {
     /** Fails only when the caller's own query fails or the search is cancelled; everything else degrades and is reported. */
     CompletableFuture<Outcome> run() {
         CompletableFuture<Understanding> understanding = understand(); // first: while the service works, the lexical search does
-        CompletableFuture<SearchResponse> lexical = lexical();
+        CompletableFuture<Found> lexical = lexical();
         CompletableFuture<List<Ranking>> others = understanding.thenComposeAsync(this::retrieve, callerContext);
         CompletableFuture<Outcome> outcome = lexical.thenCombineAsync(others, this::fuse, callerContext)
             .thenCompose(fused -> understanding.join() == null ? CompletableFuture.completedFuture(fused) : rerank(fused, understanding.join()));
@@ -115,10 +90,10 @@ final class HybridSearch {
     }
 
     /** The caller's own query. When it is not fused its best score is still needed, to rank everything else above the tail. */
-    private CompletableFuture<SearchResponse> lexical() {
+    private CompletableFuture<Found> lexical() {
         long since = System.nanoTime();
         int size = config.fusesLexical() ? config.window() : 1;
-        return searches.run(RetrieverConfig.Lexical.NAME, searches.lexical(size)).whenComplete((response, error) -> {
+        return searches.find(RetrieverConfig.Lexical.NAME, searches.lexical(size)).whenComplete((response, error) -> {
             report.took(Report.Stage.LEXICAL, since);
             if (error != null) report.degraded(RetrieverConfig.Lexical.NAME, error);
         });
@@ -162,22 +137,22 @@ final class HybridSearch {
     }
 
     private CompletableFuture<Ranking> ranking(RetrieverConfig retriever, SearchSourceBuilder source) {
-        return searches.run(retriever.key(), source).handle((response, error) -> {
-            if (error == null) return SubSearches.ranking(retriever, response);
+        return searches.find(retriever.key(), source).handle((found, error) -> {
+            if (error == null) return Ranking.of(retriever, found);
             report.degraded(retriever.key(), error);
             return new Ranking(retriever.key(), retriever.weight(), List.of());
         });
     }
 
-    private Outcome fuse(SearchResponse lexicalResponse, List<Ranking> others) {
+    private Outcome fuse(Found lexical, List<Ranking> others) {
         List<Ranking> rankings = new ArrayList<>(others);
         for (RetrieverConfig retriever : config.retrievers()) {
-            if (retriever instanceof RetrieverConfig.Lexical) rankings.add(SubSearches.ranking(retriever, lexicalResponse));
+            if (retriever instanceof RetrieverConfig.Lexical) rankings.add(Ranking.of(retriever, lexical));
         }
         List<Candidate> fused = Fusion.fuse(rankings, config.technique(), config.rankConstant(), config.window());
         List<RankedDoc> ranked = new ArrayList<>(fused.size());
         for (int i = 0; i < fused.size(); i++) ranked.add(new RankedDoc(fused.get(i), null, i + 1, Double.NaN, 0, fused.get(i).fusedScore()));
-        return new Outcome(ranked, !others.isEmpty(), lexicalResponse);
+        return new Outcome(ranked, !others.isEmpty(), lexical);
     }
 
     private CompletableFuture<Outcome> rerank(Outcome fused, Understanding understanding) {

@@ -19,6 +19,7 @@ import org.opensearch.plugins.SearchPlugin;
 import org.opensearch.repositories.RepositoriesService;
 import org.opensearch.script.ScriptService;
 import org.opensearch.search.pipeline.Processor;
+import org.opensearch.search.pipeline.SearchPhaseResultsProcessor;
 import org.opensearch.search.pipeline.SearchRequestProcessor;
 import org.opensearch.search.pipeline.SearchResponseProcessor;
 import org.opensearch.threadpool.ThreadPool;
@@ -78,6 +79,14 @@ public final class PolyrankPlugin extends Plugin implements SearchPipelinePlugin
         return Map.of(
             PolyrankResponseProcessor.TYPE,
             (factories, tag, description, ignoreFailure, config, context) -> new PolyrankResponseProcessor(tag, description, ignoreFailure)
+        );
+    }
+
+    @Override
+    public Map<String, Processor.Factory<SearchPhaseResultsProcessor>> getSearchPhaseResultsProcessors(Parameters parameters) {
+        return Map.of(
+            EarlyHits.TYPE,
+            (factories, tag, description, ignoreFailure, config, context) -> EarlyHits.create(tag, description, ignoreFailure, parameters.threadContext)
         );
     }
 

@@ -29,7 +29,7 @@ final class ShortPage {
         int from = Math.max(0, source.from());
         int size = source.size() < 0 ? SearchService.DEFAULT_SIZE : source.size();
         return from + size <= outcome.ranked().size()
-            && outcome.lexicalWhole()
+            && outcome.lexical().whole()
             && request.scroll() == null
             && source.aggregations() == null
             && source.highlighter() == null // reads the words to mark from the query
@@ -45,13 +45,13 @@ final class ShortPage {
         SearchSourceBuilder source = request.source();
         QueryBuilder lexical = source.query();
         int upTo = source.trackTotalHitsUpTo() == null ? SearchContext.DEFAULT_TRACK_TOTAL_HITS_UP_TO : source.trackTotalHitsUpTo();
-        Rewrite.apply(source, outcome.ranked(), outcome.highestLexical(), true);
+        Rewrite.apply(source, outcome.ranked(), outcome.lexical().highestScore(), true);
         if (upTo == SearchContext.TRACK_TOTAL_HITS_DISABLED) return;
         source.trackTotalHits(false);
-        TotalHits lexicalTotal = outcome.lexicalTotal();
+        TotalHits lexicalTotal = outcome.lexical().total();
         if (lexicalTotal.relation() == TotalHits.Relation.GREATER_THAN_OR_EQUAL_TO) {
             note.onResponse(response -> completed(response, lexicalTotal));
-        } else if (outcome.lexicalHits() == lexicalTotal.value()) { // every lexical hit is at hand
+        } else if (outcome.lexical().hits().size() == lexicalTotal.value()) { // every lexical hit is at hand
             long both = outcome.ranked().stream().filter(doc -> doc.candidate().ranks().containsKey(RetrieverConfig.Lexical.NAME)).count();
             TotalHits total = total(lexicalTotal.value() + outcome.ranked().size() - both, upTo);
             note.onResponse(response -> completed(response, total));

@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import org.opensearch.action.search.SearchRequest;
 import org.opensearch.action.search.SearchResponse;
+import org.opensearch.action.search.SearchType;
 import org.opensearch.common.unit.TimeValue;
 import org.opensearch.common.xcontent.XContentFactory;
 import org.opensearch.core.action.ActionListener;
@@ -21,7 +22,6 @@ import org.opensearch.index.query.InnerHitContextBuilder;
 import org.opensearch.index.query.MultiMatchQueryBuilder;
 import org.opensearch.index.query.QueryBuilder;
 import org.opensearch.index.query.QueryBuilders;
-import org.opensearch.search.SearchHit;
 import org.opensearch.search.builder.PointInTimeBuilder;
 import org.opensearch.search.builder.SearchSourceBuilder;
 import org.opensearch.search.fetch.StoredFieldsContext;
@@ -128,15 +128,39 @@ final class SubSearches {
     /** Runs one sub-search; parts of it that failed or timed out are noted in the report under `stage`. */
     CompletableFuture<SearchResponse> run(String stage, SearchSourceBuilder source) {
         CompletableFuture<SearchResponse> outcome = new CompletableFuture<>();
-        engine.client().search(request(source), ActionListener.wrap(response -> {
-            notePartial(stage, response);
-            outcome.complete(response);
-        }, outcome::completeExceptionally));
+        start(stage, request(source).pipeline(SearchPipelineService.NOOP_PIPELINE_ID), outcome);
         return deadline.watch(outcome);
     }
 
+    /** Runs one sub-search of {@link #lexical}, {@link #translated} or {@link #knn} and returns what it found, best first. */
+    CompletableFuture<Found> find(String stage, SearchSourceBuilder source) {
+        // rescorers allow no sort, and a search that begins with a phase for term statistics is not asked between query and fetch
+        if (source.rescores() != null || original.searchType() == SearchType.DFS_QUERY_THEN_FETCH) return run(stage, source).thenApply(Found::of);
+        CompletableFuture<SearchResponse> response = new CompletableFuture<>();
+        CompletableFuture<Found> early = new CompletableFuture<>();
+        CompletableFuture<Found> outcome = new CompletableFuture<>();
+        SearchRequest request = request(EarlyHits.prepare(source));
+        request.setBatchedReduceSize(Integer.MAX_VALUE); // nothing is reduced before all shards have answered
+        EarlyHits.during(engine.threadPool().getThreadContext(), found -> {
+            early.complete(found);
+            if (found.whole()) outcome.complete(found); // otherwise the response tells what failed
+        }, () -> start(stage, request, response));
+        response.whenComplete((value, error) -> {
+            if (error == null) outcome.complete(early.isDone() ? early.join() : Found.of(value)); // no shard to ask: no phase
+            else outcome.completeExceptionally(error);
+        });
+        return deadline.watch(outcome);
+    }
+
+    private void start(String stage, SearchRequest request, CompletableFuture<SearchResponse> outcome) {
+        engine.client().search(request, ActionListener.wrap(response -> {
+            notePartial(stage, response);
+            outcome.complete(response);
+        }, outcome::completeExceptionally));
+    }
+
     private SearchRequest request(SearchSourceBuilder source) {
-        SearchRequest request = new SearchRequest().source(source).pipeline(SearchPipelineService.NOOP_PIPELINE_ID).searchType(original.searchType());
+        SearchRequest request = new SearchRequest().source(source).searchType(original.searchType());
         PointInTimeBuilder pit = original.source().pointInTimeBuilder();
         if (pit != null) source.pointInTimeBuilder(new PointInTimeBuilder(pit.getId()));
         else request.indices(original.indices()).indicesOptions(original.indicesOptions()).routing(original.routing()).preference(original.preference());
@@ -157,13 +181,5 @@ final class SubSearches {
             report.degraded(stage, response.getFailedShards() + " of " + response.getTotalShards() + " shards failed" + first);
         }
         if (response.isTimedOut()) report.degraded(stage, "timed out on some shards");
-    }
-
-    /** The hits as a ranking for the fusion. */
-    static Ranking ranking(RetrieverConfig retriever, SearchResponse response) {
-        SearchHit[] hits = response.getHits().getHits();
-        List<Ranking.Hit> ranked = new ArrayList<>(hits.length);
-        for (SearchHit hit : hits) ranked.add(new Ranking.Hit(DocKey.of(hit), hit.getScore()));
-        return new Ranking(retriever.key(), retriever.weight(), ranked);
     }
 }

@@ -1,0 +1,134 @@
+package org.polyrank.opensearch;
+
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import org.apache.lucene.search.FieldDoc;
+import org.apache.lucene.search.ScoreDoc;
+import org.apache.lucene.search.Sort;
+import org.apache.lucene.search.SortField;
+import org.apache.lucene.search.TopDocs;
+import org.apache.lucene.search.TopFieldDocs;
+import org.apache.lucene.search.TotalHits;
+import org.opensearch.action.search.SearchPhaseContext;
+import org.opensearch.action.search.SearchPhaseName;
+import org.opensearch.action.search.SearchPhaseResults;
+import org.opensearch.common.lucene.search.TopDocsAndMaxScore;
+import org.opensearch.common.util.concurrent.AtomicArray;
+import org.opensearch.common.util.concurrent.ThreadContext;
+import org.opensearch.index.mapper.SeqNoFieldMapper;
+import org.opensearch.ingest.ConfigurationUtils;
+import org.opensearch.search.SearchPhaseResult;
+import org.opensearch.search.builder.SearchSourceBuilder;
+import org.opensearch.search.internal.SearchContext;
+import org.opensearch.search.pipeline.AbstractProcessor;
+import org.opensearch.search.pipeline.SearchPhaseResultsProcessor;
+import org.opensearch.search.query.QuerySearchResult;
+import org.opensearch.search.sort.FieldSortBuilder;
+import org.opensearch.search.sort.ScoreSortBuilder;
+import org.opensearch.search.sort.SortOrder;
+
+/**
+ * Takes a sub-search's hits between its query and its fetch phase and leaves none to fetch: with several shards, asking each of them a
+ * second time for what it knew the first time costs more than the query. Score and sequence number travel as sort values; `_doc` between
+ * them keeps the order that equal scores have without a sort.
+ */
+final class EarlyHits extends AbstractProcessor implements SearchPhaseResultsProcessor {
+    static final String TYPE = "polyrank_early_hits";
+    private static final String SINK = "polyrank.early_hits";
+    private static final int SCORE = 0;
+    private static final int SEQ_NO = 2;
+    private static final SortField[] NO_FIELDS = new Sort().getSort();
+
+    private final Consumer<Found> sink;
+
+    private EarlyHits(String tag, String description, boolean ignoreFailure, Consumer<Found> sink) {
+        super(tag, description, ignoreFailure);
+        this.sink = sink;
+    }
+
+    /** The processor for the search that this thread is starting by {@link #during}; nobody else may ask for one. */
+    static EarlyHits create(String tag, String description, boolean ignoreFailure, ThreadContext threadContext) {
+        Consumer<Found> sink = threadContext.getTransient(SINK);
+        if (sink == null) throw ConfigurationUtils.newConfigurationException(TYPE, tag, null, "serves polyrank's own searches alone");
+        return new EarlyHits(tag, description, ignoreFailure, sink);
+    }
+
+    /** Makes a search hand its hits over early. It must have neither a sort nor rescorers of its own. */
+    static SearchSourceBuilder prepare(SearchSourceBuilder source) {
+        Map<String, Object> processor = new HashMap<>(Map.of(TYPE, new HashMap<>()));
+        List<Object> processors = new ArrayList<>(List.of(processor));
+        return source.seqNoAndPrimaryTerm(false)
+            .sort(new ScoreSortBuilder())
+            .sort(new FieldSortBuilder(FieldSortBuilder.DOC_FIELD_NAME))
+            .sort(new FieldSortBuilder(SeqNoFieldMapper.NAME).order(SortOrder.ASC))
+            .searchPipelineSource(new HashMap<>(Map.of("phase_results_processors", processors)));
+    }
+
+    /** Runs `start`, which starts one prepared search; its hits go to `sink`, once, unless the search fails. */
+    static void during(ThreadContext threadContext, Consumer<Found> sink, Runnable start) {
+        try (ThreadContext.StoredContext ignored = threadContext.newStoredContext(true, List.of(SINK))) {
+            threadContext.putTransient(SINK, sink);
+            start.run();
+        }
+    }
+
+    @Override
+    public <Result extends SearchPhaseResult> void process(SearchPhaseResults<Result> results, SearchPhaseContext context) {
+        AtomicArray<Result> shards = results.getAtomicArray();
+        List<Ranking.Hit> hits = new ArrayList<>();
+        long total = 0;
+        TotalHits.Relation relation = TotalHits.Relation.EQUAL_TO;
+        boolean whole = true;
+        for (int i = 0; i < shards.length(); i++) {
+            QuerySearchResult shard = shards.get(i) == null ? null : shards.get(i).queryResult();
+            if (shard == null) whole = false;
+            if (shard == null || shard.isNull()) continue;
+            TopDocs docs = shard.topDocs().topDocs;
+            collect(docs, shards.get(i), hits);
+            total += docs.totalHits.value();
+            if (docs.totalHits.relation() != TotalHits.Relation.EQUAL_TO) relation = docs.totalHits.relation();
+            whole &= !shard.searchTimedOut();
+            SortField[] fields = docs instanceof TopFieldDocs sorted ? sorted.fields : NO_FIELDS;
+            TopDocs none = new TopFieldDocs(docs.totalHits, new ScoreDoc[0], fields);
+            shard.topDocs(new TopDocsAndMaxScore(none, Float.NaN), shard.sortValueFormats());
+        }
+        hits.sort(Comparator.comparingDouble(Ranking.Hit::score).reversed()); // stable: shards in their order among equals
+        SearchSourceBuilder source = context.getRequest().source();
+        List<Ranking.Hit> top = hits.size() > source.size() ? List.copyOf(hits.subList(0, source.size())) : hits;
+        sink.accept(new Found(top, total(total, relation, source.trackTotalHitsUpTo()), whole));
+    }
+
+    private static void collect(TopDocs docs, SearchPhaseResult result, List<Ranking.Hit> into) {
+        String index = result.getSearchShardTarget().getShardId().getIndexName();
+        int shard = result.getSearchShardTarget().getShardId().id();
+        for (ScoreDoc doc : docs.scoreDocs) {
+            Object[] values = ((FieldDoc) doc).fields;
+            into.add(new Ranking.Hit(new DocKey(index, shard, ((Number) values[SEQ_NO]).longValue()), ((Number) values[SCORE]).floatValue()));
+        }
+    }
+
+    private static TotalHits total(long total, TotalHits.Relation relation, Integer upTo) {
+        if (upTo == null || upTo == SearchContext.TRACK_TOTAL_HITS_DISABLED) return null;
+        if (upTo == SearchContext.TRACK_TOTAL_HITS_ACCURATE || total < upTo) return new TotalHits(total, relation);
+        return new TotalHits(upTo, TotalHits.Relation.GREATER_THAN_OR_EQUAL_TO);
+    }
+
+    @Override
+    public String getType() {
+        return TYPE;
+    }
+
+    @Override
+    public SearchPhaseName getBeforePhase() {
+        return SearchPhaseName.QUERY;
+    }
+
+    @Override
+    public SearchPhaseName getAfterPhase() {
+        return SearchPhaseName.FETCH;
+    }
+}

@@ -26,7 +26,7 @@ WRONG: dict[str, tuple[Json, str]] = {
     "deadline": ({"retrievers": [LEXICAL], "deadline_ms": 0}, "[deadline_ms] is [0]"),
     "technique": (
         {"retrievers": [LEXICAL], "combination": {"technique": "sum"}},
-        "[combination.technique] is [sum]: write one of [rrf, min_max]",
+        "[combination.technique] is [sum]: write one of [rrf, min_max, z_score, convex]",
     ),
     "rank constant": ({"retrievers": [LEXICAL], "combination": {"rank_constant": 0}}, "[combination.rank_constant]"),
     "languages": ({"retrievers": [LEXICAL], "languages": "en"}, "[languages] must be a list of texts"),
@@ -46,7 +46,7 @@ WRONG: dict[str, tuple[Json, str]] = {
     ),
     "unknown key of rerank": (
         {"retrievers": [LEXICAL], "rerank": {"document_fields": FIELDS, "model": "x"}},
-        "[rerank.model] is unknown here: known keys are [document_fields, normalization, weight, window]",
+        "[rerank.model] is unknown here: known keys are [adaptive, calibration, chunk,",
     ),
 }
 

@@ -1,10 +1,20 @@
 package org.polyrank.opensearch;
 
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
+import org.opensearch.common.xcontent.XContentFactory;
+import org.opensearch.common.xcontent.XContentType;
+import org.opensearch.core.common.bytes.BytesReference;
+import org.opensearch.core.xcontent.DeprecationHandler;
+import org.opensearch.core.xcontent.NamedXContentRegistry;
+import org.opensearch.core.xcontent.XContentBuilder;
+import org.opensearch.core.xcontent.XContentParser;
+import org.opensearch.index.query.AbstractQueryBuilder;
+import org.opensearch.index.query.QueryBuilder;
 import org.opensearch.ingest.ConfigurationUtils;
 
 /**
@@ -74,6 +84,34 @@ final class ConfigReader {
         throw error(key, "is [" + value + "]: write a number from " + min + " to " + max);
     }
 
+    boolean flag(String key, boolean fallback) {
+        Object value = take(key);
+        if (value == null) return fallback;
+        if (value instanceof Boolean flag) return flag;
+        throw error(key, "is [" + value + "]: write true or false");
+    }
+
+    /** A query in OpenSearch's own language, or null. */
+    QueryBuilder query(String key, NamedXContentRegistry registry) {
+        Object value = take(key);
+        if (value == null) return null;
+        if (!(value instanceof Map<?, ?> map)) throw error(key, "must be a query, such as {\"term\": {\"in_stock\": true}}");
+        try (
+            XContentBuilder json = XContentFactory.jsonBuilder().map(asNamed(map));
+            XContentParser parser = XContentType.JSON.xContent()
+                .createParser(registry, DeprecationHandler.IGNORE_DEPRECATIONS, BytesReference.toBytes(BytesReference.bytes(json)))
+        ) {
+            return AbstractQueryBuilder.parseInnerQueryBuilder(parser);
+        } catch (IOException | RuntimeException e) {
+            throw error(key, "is not a query: " + e.getMessage());
+        }
+    }
+
+    @SuppressWarnings("unchecked") // a JSON object's keys are texts
+    private static Map<String, ?> asNamed(Map<?, ?> map) {
+        return (Map<String, ?>) map;
+    }
+
     List<String> strings(String key) {
         Object value = take(key);
         return value == null ? List.of() : asStrings(key, value);
@@ -87,6 +125,14 @@ final class ConfigReader {
             texts.add(text);
         }
         return List.copyOf(texts);
+    }
+
+    /** Readers of a list's objects; empty when there is none. */
+    List<ConfigReader> objects(String key) {
+        List<?> items = list(key);
+        List<ConfigReader> readers = new ArrayList<>();
+        if (items != null) for (int i = 0; i < items.size(); i++) readers.add(nested(key + "[" + i + "]", items.get(i)));
+        return readers;
     }
 
     List<?> list(String key) {

@@ -5,4 +5,11 @@ import org.opensearch.threadpool.ThreadPool;
 import org.opensearch.transport.client.Client;
 
 /** What one node lends to every search: OpenSearch's own services and the pool of model services. */
-record Engine(Client client, ThreadPool threadPool, ClusterService clusterService, ServicePool services, VectorFields vectorFields) {}
+record Engine(
+    Client client,
+    ThreadPool threadPool,
+    ClusterService clusterService,
+    ServicePool services,
+    VectorFields vectorFields,
+    Throughput throughput
+) {}

@@ -1,6 +1,7 @@
 package org.polyrank.opensearch;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -18,7 +19,9 @@ final class Fusion {
 
     enum Technique {
         RRF,
-        MIN_MAX
+        MIN_MAX,
+        Z_SCORE,
+        CONVEX
     }
 
     private static final Comparator<Candidate> BEST_FIRST = Comparator.comparingDouble(Candidate::fusedScore)
@@ -30,21 +33,57 @@ final class Fusion {
 
     /** Returns at most `window` candidates, best first. */
     static List<Candidate> fuse(List<Ranking> rankings, Technique technique, int rankConstant, int window) {
+        double weights = rankings.stream().mapToDouble(Ranking::weight).sum();
+        double scale = technique == Technique.CONVEX && weights > 0 ? 1 / weights : 1;
         Map<DocKey, Builder> found = new HashMap<>();
         for (Ranking ranking : rankings) {
-            double[] shares = technique == Technique.RRF ? reciprocalRanks(ranking, rankConstant) : minMax(ranking);
+            double[] shares = shares(ranking, technique, rankConstant);
             for (int i = 0; i < shares.length; i++) {
                 Ranking.Hit hit = ranking.hits().get(i);
                 Builder builder = found.computeIfAbsent(hit.doc(), doc -> new Builder());
                 builder.ranks.put(ranking.retriever(), i + 1);
                 builder.scores.put(ranking.retriever(), hit.score());
-                builder.shares.add(ranking.weight() * shares[i]);
+                builder.shares.add(scale * ranking.weight() * shares[i]);
             }
         }
         List<Candidate> candidates = new ArrayList<>(found.size());
         found.forEach((doc, builder) -> candidates.add(new Candidate(doc, builder.ranks, builder.scores, builder.score())));
         candidates.sort(BEST_FIRST);
         return candidates.size() > window ? List.copyOf(candidates.subList(0, window)) : candidates;
+    }
+
+    private static double[] shares(Ranking ranking, Technique technique, int rankConstant) {
+        return switch (technique) {
+            case RRF -> reciprocalRanks(ranking, rankConstant);
+            case MIN_MAX -> minMax(ranking);
+            case Z_SCORE -> zScores(ranking);
+            case CONVEX -> ofHighest(ranking);
+        };
+    }
+
+    /** (score - lowest) / standard deviation, at least {@link #MIN_MAX_FLOOR}: z-scores moved so that what was not found is worth less. */
+    static double[] zScores(Ranking ranking) {
+        double[] scores = scores(ranking);
+        double mean = Arrays.stream(scores).average().orElse(0);
+        double deviation = Math.sqrt(Arrays.stream(scores).map(score -> (score - mean) * (score - mean)).average().orElse(0));
+        double lowest = Arrays.stream(scores).min().orElse(0);
+        for (int i = 0; i < scores.length; i++) scores[i] = Math.max(MIN_MAX_FLOOR, deviation == 0 ? 1 : (scores[i] - lowest) / deviation);
+        return scores;
+    }
+
+    /**
+     * score / highest: min-max with the least score that is possible, 0, in place of the least that was found.
+     * Source: Bruch, Gai and Ingber, An Analysis of Fusion Functions for Hybrid Retrieval, 2023, arXiv:2210.11934
+     */
+    static double[] ofHighest(Ranking ranking) {
+        double[] scores = scores(ranking);
+        double highest = Arrays.stream(scores).max().orElse(0);
+        for (int i = 0; i < scores.length; i++) scores[i] = highest <= 0 ? MIN_MAX_FLOOR : Math.max(MIN_MAX_FLOOR, scores[i] / highest);
+        return scores;
+    }
+
+    private static double[] scores(Ranking ranking) {
+        return ranking.hits().stream().mapToDouble(Ranking.Hit::score).toArray();
     }
 
     /**
@@ -59,9 +98,7 @@ final class Fusion {
 
     /** (score - lowest) / (highest - lowest) over this ranking, at least {@link #MIN_MAX_FLOOR}; 1 for all when they are equal. */
     static double[] minMax(Ranking ranking) {
-        double[] scores = new double[ranking.hits().size()];
-        for (int i = 0; i < scores.length; i++) scores[i] = ranking.hits().get(i).score();
-        double[] shares = Normalize.minMax(scores);
+        double[] shares = Normalize.minMax(scores(ranking));
         for (int i = 0; i < shares.length; i++) shares[i] = Math.max(MIN_MAX_FLOOR, shares[i]);
         return shares;
     }

@@ -5,6 +5,9 @@ import org.apache.logging.log4j.LogManager;
 import org.apache.logging.log4j.Logger;
 import org.opensearch.action.search.SearchRequest;
 import org.opensearch.core.action.ActionListener;
+import org.opensearch.index.query.BoolQueryBuilder;
+import org.opensearch.index.query.QueryBuilder;
+import org.opensearch.index.query.QueryBuilders;
 import org.opensearch.search.builder.SearchSourceBuilder;
 import org.opensearch.search.fetch.subphase.FetchSourceContext;
 import org.opensearch.search.pipeline.AbstractProcessor;
@@ -41,9 +44,14 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
         Report report = new Report(config.window());
         context.setAttribute(Report.ATTRIBUTE, report);
         PolyrankExt ext = PolyrankExt.of(request);
+        restrict(request);
+        PolyrankExt.forgetProfile(request);
+        if (ext.profile() != null && (config.policy() == null || config.policy().personal() == null)) {
+            report.degraded("personal", "the pipeline has no [policy.personal]");
+        }
         String queryText = ext.query() != null ? ext.query() : request.source() == null ? null : QueryText.of(request.source().query());
         report.query(queryText);
-        String passThrough = PassThrough.reason(request, queryText);
+        String passThrough = PassThrough.reason(request, queryText, config);
         if (passThrough != null) {
             report.skipped(passThrough);
             listener.onResponse(request);
@@ -54,11 +62,24 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
         Task task = note.task();
         CallerContext callerContext = new CallerContext(engine.threadPool());
         Deadline deadline = new Deadline(engine.threadPool(), task, ext.deadlineMs(config.deadlineMs()));
-        start(request, queryText, report, task, deadline, callerContext).whenCompleteAsync((outcome, error) -> {
+        start(request, ext, queryText, report, task, deadline, callerContext).whenCompleteAsync((outcome, error) -> {
             deadline.close();
             if (deadline.isCancelled()) listener.onFailure(deadline.cancelled());
             else listener.onResponse(rewritten(request, outcome, error, report, note));
         }, callerContext);
+    }
+
+    /** What the shop's policy hides is hidden from every search, also from one that is passed through. */
+    private void restrict(SearchRequest request) {
+        PolicyConfig policy = config.policy();
+        if (policy == null || policy.exclude() == null && !policy.strict()) return;
+        if (request.source() == null) request.source(new SearchSourceBuilder());
+        BoolQueryBuilder restricted = new BoolQueryBuilder();
+        QueryBuilder query = request.source().query();
+        restricted.must(query == null ? QueryBuilders.matchAllQuery() : query);
+        if (policy.exclude() != null) restricted.mustNot(policy.exclude());
+        if (policy.strict()) restricted.filter(QueryBuilders.termsQuery(policy.languageField(), policy.languages()));
+        request.source().query(restricted);
     }
 
     /** A caller who does not say which fields to return wants no vectors: they are four fifths of a hit. */
@@ -70,6 +91,7 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
 
     private CompletableFuture<HybridSearch.Outcome> start(
         SearchRequest request,
+        PolyrankExt ext,
         String queryText,
         Report report,
         Task task,
@@ -78,7 +100,7 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
     ) {
         try {
             SubSearches searches = new SubSearches(engine, request, task, deadline, report);
-            return new HybridSearch(engine, config, request, queryText, report, deadline, searches, callerContext).run();
+            return new HybridSearch(engine, config, ext, request, queryText, report, deadline, searches, callerContext).run();
         } catch (RuntimeException e) {
             return CompletableFuture.failedFuture(e);
         }
@@ -93,7 +115,8 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
         }
         if (!outcome.changesOrder()) return request;
         report.ranked(outcome.ranked(), Rewrite.scores(outcome.ranked().size(), outcome.lexical().highestScore()));
-        if (ShortPage.suffices(request, outcome)) ShortPage.apply(request, outcome, note);
+        if (config.queryPipeline() != null) ShortPage.applyAlone(request, outcome, note);
+        else if (ShortPage.suffices(request, outcome)) ShortPage.apply(request, outcome, note);
         else Rewrite.apply(request.source(), outcome.ranked(), outcome.lexical().highestScore(), false);
         return request;
     }

@@ -1,9 +1,11 @@
 package org.polyrank.opensearch;
 
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.opensearch.action.search.SearchRequest;
 import org.opensearch.search.builder.SearchSourceBuilder;
@@ -19,6 +21,7 @@ final class HybridSearch {
 
     private final Engine engine;
     private final PipelineConfig config;
+    private final PolyrankExt ext;
     private final SearchRequest request;
     private final String queryText;
     private final Report report;
@@ -29,6 +32,7 @@ final class HybridSearch {
     HybridSearch(
         Engine engine,
         PipelineConfig config,
+        PolyrankExt ext,
         SearchRequest request,
         String queryText,
         Report report,
@@ -38,6 +42,7 @@ final class HybridSearch {
     ) {
         this.engine = engine;
         this.config = config;
+        this.ext = ext;
         this.request = request;
         this.queryText = queryText;
         this.report = report;
@@ -52,7 +57,8 @@ final class HybridSearch {
         CompletableFuture<Found> lexical = lexical();
         CompletableFuture<List<Ranking>> others = understanding.thenComposeAsync(this::retrieve, callerContext);
         CompletableFuture<Outcome> outcome = lexical.thenCombineAsync(others, this::fuse, callerContext)
-            .thenCompose(fused -> understanding.join() == null ? CompletableFuture.completedFuture(fused) : rerank(fused, understanding.join()));
+            .thenCombine(pinned(), HybridSearch::withPinned)
+            .thenCompose(fused -> afterFusion(fused, understanding.join()));
         CompletableFuture<Outcome> first = new CompletableFuture<>();
         lexical.exceptionally(error -> { // an invalid query is answered at once, however long the service takes
             first.completeExceptionally(error);
@@ -67,7 +73,7 @@ final class HybridSearch {
 
     private CompletableFuture<Understanding> understand() {
         boolean vector = !config.knn().isEmpty();
-        boolean translations = config.translated() != null;
+        boolean translations = config.translates();
         if (!vector && !translations && config.rerank() == null) return CompletableFuture.completedFuture(null);
         List<String> want = new ArrayList<>(List.of("language"));
         if (translations) want.add("translations");
@@ -92,8 +98,9 @@ final class HybridSearch {
     /** The caller's own query. When it is not fused its best score is still needed, to rank everything else above the tail. */
     private CompletableFuture<Found> lexical() {
         long since = System.nanoTime();
-        int size = config.fusesLexical() ? config.window() : 1;
-        return searches.find(RetrieverConfig.Lexical.NAME, searches.lexical(size)).whenComplete((response, error) -> {
+        RetrieverConfig retriever = config.lexicalRetriever();
+        int size = retriever != null ? retriever.shared().window() : 1;
+        return searches.find(RetrieverConfig.Lexical.NAME, searches.lexical(size), config.queryPipeline()).whenComplete((response, error) -> {
             report.took(Report.Stage.LEXICAL, since);
             if (error != null) report.degraded(RetrieverConfig.Lexical.NAME, error);
         });
@@ -101,7 +108,6 @@ final class HybridSearch {
 
     /** Everything but the lexical search; a retriever that fails is left out. */
     private CompletableFuture<List<Ranking>> retrieve(Understanding understanding) {
-        if (understanding == null) return CompletableFuture.completedFuture(List.of());
         long since = System.nanoTime();
         List<CompletableFuture<Ranking>> running = new ArrayList<>();
         for (RetrieverConfig retriever : config.retrievers()) {
@@ -117,10 +123,11 @@ final class HybridSearch {
     private SearchSourceBuilder source(RetrieverConfig retriever, Understanding understanding) {
         return switch (retriever) {
             case RetrieverConfig.Lexical lexical -> null; // runs already
-            case RetrieverConfig.Translated translated -> understanding.translations().isEmpty()
+            case RetrieverConfig.Translated translated -> understanding == null
                 ? null
-                : searches.translated(translated, understanding.translations(), config.window());
-            case RetrieverConfig.Knn knn -> knnSource(knn, understanding);
+                : searches.translated(translated, understanding.translations());
+            case RetrieverConfig.Text text -> searches.text(text, queryText, understanding == null ? null : understanding.languageCode());
+            case RetrieverConfig.Knn knn -> understanding == null ? null : knnSource(knn, understanding);
         };
     }
 
@@ -129,7 +136,7 @@ final class HybridSearch {
             VectorFields.Eligible eligible = engine.vectorFields()
                 .eligible(request, knn.field(), understanding.embedder(), understanding.vector().length);
             eligible.refused().forEach(reason -> report.degraded(knn.key(), reason));
-            return eligible.indices().isEmpty() ? null : searches.knn(knn, understanding.vector(), eligible, config.window());
+            return eligible.indices().isEmpty() ? null : searches.knn(knn, understanding.vector(), eligible);
         } catch (RuntimeException e) { // the indices cannot be resolved: the lexical search says so to the caller
             report.degraded(knn.key(), e);
             return null;
@@ -146,18 +153,36 @@ final class HybridSearch {
 
     private Outcome fuse(Found lexical, List<Ranking> others) {
         List<Ranking> rankings = new ArrayList<>(others);
-        for (RetrieverConfig retriever : config.retrievers()) {
-            if (retriever instanceof RetrieverConfig.Lexical) rankings.add(Ranking.of(retriever, lexical));
-        }
-        List<Candidate> fused = Fusion.fuse(rankings, config.technique(), config.rankConstant(), config.window());
-        List<RankedDoc> ranked = new ArrayList<>(fused.size());
-        for (int i = 0; i < fused.size(); i++) ranked.add(new RankedDoc(fused.get(i), null, i + 1, Double.NaN, 0, fused.get(i).fusedScore()));
+        if (config.lexicalRetriever() != null) rankings.add(Ranking.of(config.lexicalRetriever(), lexical));
+        List<RankedDoc> ranked = RankedDoc.of(Fusion.fuse(rankings, config.technique(), config.rankConstant(), config.window()));
         return new Outcome(ranked, !others.isEmpty(), lexical);
     }
 
-    private CompletableFuture<Outcome> rerank(Outcome fused, Understanding understanding) {
-        if (config.rerank() == null || fused.ranked().isEmpty()) return CompletableFuture.completedFuture(fused);
-        return new Reranking(engine, config, report, deadline, searches, callerContext).run(fused.ranked(), understanding.modelQuery())
+    /** The documents that the policy puts first for this query, as far as the caller may find them. */
+    private CompletableFuture<Found> pinned() {
+        List<String> ids = config.policy() == null ? List.of() : config.policy().pinned(queryText);
+        if (ids.isEmpty()) return CompletableFuture.completedFuture(null);
+        return searches.find("pin", searches.pinned(ids)).exceptionally(error -> {
+            report.degraded("pin", error);
+            return null;
+        });
+    }
+
+    private static Outcome withPinned(Outcome fused, Found pinned) {
+        if (pinned == null) return fused;
+        Set<DocKey> there = new HashSet<>();
+        fused.ranked().forEach(doc -> there.add(doc.candidate().doc()));
+        List<RankedDoc> ranked = new ArrayList<>(fused.ranked());
+        for (Ranking.Hit hit : pinned.hits()) {
+            if (there.contains(hit.doc())) continue;
+            ranked.add(new RankedDoc(new Candidate(hit.doc(), Map.of(), Map.of(), 0), null, ranked.size() + 1, Double.NaN, 0, Double.NaN));
+        }
+        return new Outcome(ranked, fused.changesOrder(), fused.lexical());
+    }
+
+    private CompletableFuture<Outcome> afterFusion(Outcome fused, Understanding understanding) {
+        Reranking reranking = new Reranking(engine, config, ext, report, deadline, callerContext);
+        return new AfterFusion(config, ext, queryText, report, searches, reranking, callerContext).run(fused.ranked(), understanding)
             .thenApply(ranked -> ranked == null ? fused : new Outcome(ranked, true, fused.lexical()));
     }
 }

@@ -13,7 +13,7 @@ final class PassThrough {
     private PassThrough() {}
 
     /** Why this request is passed through unchanged, or null when it is to be reranked. */
-    static String reason(SearchRequest request, String queryText) {
+    static String reason(SearchRequest request, String queryText, PipelineConfig config) {
         SearchSourceBuilder source = request.source();
         if (source == null || source.query() == null) return "no query";
         if (source.size() == 0) return "size 0";
@@ -22,7 +22,9 @@ final class PassThrough {
         if (source.minScore() != null) return "min_score";
         if (!sortsByScore(source.sorts())) return "sort";
         if (source.getDerivedFieldsObject() != null || source.getDerivedFields() != null) return "derived fields";
-        if (isNeuralHybrid(source.query())) return "hybrid query";
+        boolean piped = config.queryPipeline() != null;
+        if (!piped && isNeuralHybrid(source.query())) return "hybrid query";
+        if (piped && !(ShortPage.isPlain(request) && ShortPage.endOfPage(request) <= config.window())) return "more than a page of the window";
         if (isCrossCluster(request)) return "cross-cluster search";
         if (queryText == null || queryText.isBlank()) return "no query text";
         return null;

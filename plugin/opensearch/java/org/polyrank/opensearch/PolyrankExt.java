@@ -1,6 +1,9 @@
 package org.polyrank.opensearch;
 
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.opensearch.action.search.SearchRequest;
 import org.opensearch.core.common.ParsingException;
@@ -15,6 +18,10 @@ final class PolyrankExt extends SearchExtBuilder {
     static final String NAME = "polyrank";
     static final String QUERY = "query";
     static final String DEADLINE_MS = "deadline_ms";
+    static final String RERANK_WINDOW = "rerank_window";
+    static final String TOP_K = "top_k";
+    static final String PROFILE = "profile";
+    private static final List<String> KEYS = List.of(QUERY, DEADLINE_MS, RERANK_WINDOW, TOP_K, PROFILE);
 
     private final Map<String, Object> content;
 
@@ -32,14 +39,27 @@ final class PolyrankExt extends SearchExtBuilder {
         content.forEach((key, value) -> {
             String problem = switch (key) {
                 case QUERY -> value instanceof String ? null : "must be a text";
-                case DEADLINE_MS -> value instanceof Integer ms && ms >= 1 && ms <= PipelineConfig.MAX_DEADLINE_MS
-                    ? null
-                    : "must be a whole number from 1 to " + PipelineConfig.MAX_DEADLINE_MS;
-                default -> "is unknown: known keys are [" + QUERY + ", " + DEADLINE_MS + "]";
+                case DEADLINE_MS -> wrongInteger(value, PipelineConfig.MAX_DEADLINE_MS);
+                case RERANK_WINDOW, TOP_K -> wrongInteger(value, PipelineConfig.MAX_WINDOW);
+                case PROFILE -> wrongProfile(value);
+                default -> "is unknown: known keys are " + KEYS;
             };
             if (problem != null) throw new ParsingException(parser.getTokenLocation(), "[ext." + NAME + "." + key + "] " + problem);
         });
         return new PolyrankExt(content);
+    }
+
+    private static String wrongInteger(Object value, int max) {
+        return value instanceof Integer number && number >= 1 && number <= max ? null : "must be a whole number from 1 to " + max;
+    }
+
+    private static String wrongProfile(Object value) {
+        try {
+            Profile.read(value);
+            return null;
+        } catch (IllegalArgumentException e) {
+            return e.getMessage();
+        }
     }
 
     /** The section of this request, or an empty one. */
@@ -50,6 +70,20 @@ final class PolyrankExt extends SearchExtBuilder {
         return new PolyrankExt(Map.of());
     }
 
+    /** Takes the profile out of the request, so that no slow log, task list or shard sees it. */
+    static void forgetProfile(SearchRequest request) {
+        if (request.source() == null) return;
+        List<SearchExtBuilder> kept = new ArrayList<>();
+        for (SearchExtBuilder ext : request.source().ext()) kept.add(ext instanceof PolyrankExt polyrank ? polyrank.without(PROFILE) : ext);
+        request.source().ext(kept);
+    }
+
+    private PolyrankExt without(String key) {
+        Map<String, Object> rest = new HashMap<>(content);
+        rest.remove(key);
+        return new PolyrankExt(rest);
+    }
+
     /** The query text that this request names, or null. */
     String query() {
         return (String) content.get(QUERY);
@@ -57,6 +91,20 @@ final class PolyrankExt extends SearchExtBuilder {
 
     int deadlineMs(int fallback) {
         return content.get(DEADLINE_MS) instanceof Integer ms ? ms : fallback;
+    }
+
+    /** How many documents the cross-encoder reads: fewer than the pipeline says, never more. */
+    int rerankWindow(int pipelines) {
+        return content.get(RERANK_WINDOW) instanceof Integer window ? Math.min(window, pipelines) : pipelines;
+    }
+
+    int topK(int fallback) {
+        return content.get(TOP_K) instanceof Integer topK ? topK : fallback;
+    }
+
+    /** What the request says about the shopper, or null. */
+    Profile profile() {
+        return content.get(PROFILE) == null ? null : Profile.read(content.get(PROFILE));
     }
 
     @Override

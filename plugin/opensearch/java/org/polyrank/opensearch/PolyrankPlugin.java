@@ -46,7 +46,7 @@ public final class PolyrankPlugin extends Plugin implements SearchPipelinePlugin
     ) {
         ServicePool services = new ServicePool(environment.settings(), clusterService.getClusterSettings());
         VectorFields vectorFields = new VectorFields(clusterService, indexNameExpressionResolver, namedWriteableRegistry);
-        engine = new Engine(client, threadPool, clusterService, services, vectorFields);
+        engine = new Engine(client, threadPool, clusterService, services, vectorFields, new Throughput());
         return List.of();
     }
 
@@ -68,7 +68,7 @@ public final class PolyrankPlugin extends Plugin implements SearchPipelinePlugin
                 tag,
                 description,
                 ignoreFailure,
-                PipelineConfig.read(tag, config),
+                PipelineConfig.read(tag, config, parameters.namedXContentRegistry),
                 engine
             )
         );

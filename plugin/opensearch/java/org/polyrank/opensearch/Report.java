@@ -38,6 +38,10 @@ final class Report {
     private Understanding understanding;
     private Map<Float, Integer> positions = Map.of();
     private List<RankedDoc> ranked = List.of();
+    private String rerankSkipped;
+    private int reranked;
+    private Map<String, Object> spread = Map.of();
+    private final Map<DocKey, Map<String, String>> effects = new HashMap<>();
 
     Report(int window) {
         this.window = window;
@@ -49,6 +53,26 @@ final class Report {
 
     synchronized void skipped(String reason) {
         skipped = reason;
+    }
+
+    /** Why this query was not reranked though the pipeline reranks. */
+    synchronized void rerankSkipped(String reason) {
+        rerankSkipped = reason;
+    }
+
+    /** How many documents the cross-encoder has read. */
+    synchronized void reranked(int documents) {
+        reranked = documents;
+    }
+
+    /** How varied the first page is, by field. */
+    synchronized void spread(Map<String, Object> byField) {
+        spread = byField;
+    }
+
+    /** What the policy's rules did to one document. */
+    synchronized void effects(DocKey doc, Map<String, String> rules) {
+        effects.put(doc, rules);
     }
 
     synchronized void understanding(Understanding answer) {
@@ -108,6 +132,10 @@ final class Report {
         for (Stage stage : Stage.values()) if (nanos.containsKey(stage)) timings.put(stage.key(), Math.round(nanos.get(stage) / 1e4) / 100.0);
         map.put("timings_ms", timings);
         map.put("window", window);
+        map.put("query_class", query == null ? null : QueryClass.of(query));
+        map.put("rerank_skipped", rerankSkipped);
+        map.put("reranked", reranked);
+        if (!spread.isEmpty()) map.put("spread", spread);
         List<Object> hits = new ArrayList<>();
         if (skipped == null) for (int i = 0; i < page.length; i++) hits.add(hit(page[i], from + i + 1));
         map.put("hits", hits);
@@ -133,6 +161,8 @@ final class Report {
         map.put("fused", rankAndScore(doc.fusedRank(), doc.candidate().fusedScore()));
         map.put("rerank", doc.rerankRank() == 0 ? null : rankAndScore(doc.rerankRank(), doc.relevance()));
         map.put("final", rankAndScore(position + 1, doc.finalScore()));
+        Map<String, String> rules = effects.get(doc.candidate().doc());
+        if (rules != null) map.put("policy", new LinkedHashMap<>(rules));
         return map;
     }
 

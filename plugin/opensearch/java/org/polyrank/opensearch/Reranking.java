@@ -3,106 +3,89 @@ package org.polyrank.opensearch;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
-import org.opensearch.action.search.SearchResponse;
-import org.opensearch.search.SearchHit;
 
-/** Lets the cross-encoder read the top of the fused window and blends its scores in. */
+/** Lets the cross-encoder read the top of the fused window, best first, as far as time allows, and blends its scores in. */
 final class Reranking {
     private static final String STAGE = "rerank";
 
     private final Engine engine;
     private final PipelineConfig config;
+    private final PolyrankExt ext;
     private final Report report;
     private final Deadline deadline;
-    private final SubSearches searches;
     private final CallerContext callerContext;
 
-    Reranking(Engine engine, PipelineConfig config, Report report, Deadline deadline, SubSearches searches, CallerContext callerContext) {
+    Reranking(Engine engine, PipelineConfig config, PolyrankExt ext, Report report, Deadline deadline, CallerContext callerContext) {
         this.engine = engine;
         this.config = config;
+        this.ext = ext;
         this.report = report;
         this.deadline = deadline;
-        this.searches = searches;
         this.callerContext = callerContext;
     }
 
+    /** How many documents of a window of this size it wants to read. */
+    int wanted(int fused) {
+        int window = Math.min(ext.rerankWindow(config.rerank().window()), fused);
+        return config.rerank().adaptive() ? engine.throughput().fitting(window, deadline.remainingMs()) : window;
+    }
+
     /** Returns the whole window, its top reranked, or null when that did not work out and the fused order stands. */
-    CompletableFuture<List<RankedDoc>> run(List<RankedDoc> fused, String modelQuery) {
+    CompletableFuture<List<RankedDoc>> run(List<RankedDoc> fused, List<WindowDocument> documents, String modelQuery) {
         if (deadline.isReached()) {
             report.degraded(STAGE, "no time left before the deadline");
             return CompletableFuture.completedFuture(null);
         }
-        List<RankedDoc> top = fused.subList(0, Math.min(config.rerank().window(), fused.size()));
-        return fetch(top).thenComposeAsync(
-            documents -> relevance(documents, modelQuery).thenApply(
-                relevance -> relevance == null ? null : blend(fused, documents, relevance)
-            ),
+        List<Map<String, Object>> fields = documents.stream().map(d -> DocumentFields.read(d.source(), config.rerank().documentFields())).toList();
+        if (fields.stream().allMatch(Map::isEmpty)) {
+            report.degraded(STAGE, "no document has any of the paths in [rerank.document_fields]");
+            return CompletableFuture.completedFuture(null);
+        }
+        double[] relevance = new double[documents.size()];
+        Arrays.fill(relevance, Double.NaN);
+        return read(fields, modelQuery, 0, relevance).thenApplyAsync(
+            read -> read == 0 ? null : blend(fused, documents, Arrays.copyOf(relevance, read)),
             callerContext
         );
     }
 
-    /** The id of a document, null when it is gone since, and what the cross-encoder reads of it. */
-    private record Document(String id, Map<String, Object> fields) {}
-
-    /** Returns each document, in order; null when they could not be fetched. */
-    private CompletableFuture<List<Document>> fetch(List<RankedDoc> top) {
-        long since = System.nanoTime();
-        List<DocKey> keys = top.stream().map(doc -> doc.candidate().doc()).toList();
-        return searches.run("fetch", searches.fields(keys, config.rerank().sourcePaths())).handle((response, error) -> {
-            report.took(Report.Stage.FETCH, since);
-            if (error == null) return documents(keys, response);
-            report.degraded("fetch", error);
-            return null;
-        });
-    }
-
-    private List<Document> documents(List<DocKey> keys, SearchResponse response) {
-        Map<DocKey, Document> found = new HashMap<>();
-        for (SearchHit hit : response.getHits().getHits()) {
-            Map<String, Object> source = hit.hasSource() ? hit.getSourceAsMap() : Map.of();
-            found.put(DocKey.of(hit), new Document(hit.getId(), DocumentFields.read(source, config.rerank().documentFields())));
-        }
-        return keys.stream().map(key -> found.getOrDefault(key, new Document(null, Map.of()))).toList();
-    }
-
-    /** Returns one score per document, NaN for a document without any text, which is not sent; null when the call failed. */
-    private CompletableFuture<double[]> relevance(List<Document> documents, String modelQuery) {
-        if (documents == null) return CompletableFuture.completedFuture(null);
+    /** Reads the documents from `start` on, chunk by chunk, into `relevance`; returns how many it got through. */
+    private CompletableFuture<Integer> read(List<Map<String, Object>> fields, String modelQuery, int start, double[] relevance) {
+        if (start >= fields.size()) return CompletableFuture.completedFuture(start);
+        int end = Math.min(start + config.rerank().chunk(), fields.size());
         List<Integer> sent = new ArrayList<>();
-        for (int i = 0; i < documents.size(); i++) if (!documents.get(i).fields().isEmpty()) sent.add(i);
-        if (sent.isEmpty()) {
-            report.degraded(STAGE, "no document has any of the paths in [rerank.document_fields]");
-            return CompletableFuture.completedFuture(null);
-        }
+        for (int i = start; i < end; i++) if (!fields.get(i).isEmpty()) sent.add(i);
+        if (sent.isEmpty()) return read(fields, modelQuery, end, relevance);
         Map<String, Object> body = new LinkedHashMap<>();
         body.put("query", modelQuery);
-        body.put("documents", sent.stream().map(i -> documents.get(i).fields()).toList());
+        body.put("documents", sent.stream().map(fields::get).toList());
         long since = System.nanoTime();
         return deadline.watch(engine.services().call("/rerank", body, deadline, answer -> RerankAnswer.scores(answer, sent.size())))
             .handle((scores, error) -> {
                 report.took(Report.Stage.RERANK, since);
                 report.took(Report.Stage.SERVICE, since);
                 if (error != null) {
-                    report.degraded(STAGE, error);
-                    return null;
+                    report.degraded(STAGE, (start == 0 ? "" : start + " of " + fields.size() + " documents read: ") + Report.inWords(error));
+                    return false;
                 }
-                double[] relevance = new double[documents.size()];
-                Arrays.fill(relevance, Double.NaN);
+                engine.throughput().observe(sent.size(), (System.nanoTime() - since) / 1e6);
                 for (int i = 0; i < scores.length; i++) relevance[sent.get(i)] = scores[i];
-                return relevance;
-            });
+                return true;
+            })
+            .thenCompose(went -> went ? read(fields, modelQuery, end, relevance) : CompletableFuture.completedFuture(start));
     }
 
-    private List<RankedDoc> blend(List<RankedDoc> fused, List<Document> documents, double[] relevance) {
-        List<RankedDoc> top = fused.subList(0, documents.size());
+    private List<RankedDoc> blend(List<RankedDoc> fused, List<WindowDocument> documents, double[] relevance) {
+        report.reranked(relevance.length);
+        List<RankedDoc> top = fused.subList(0, relevance.length);
         RerankConfig rerank = config.rerank();
         double[] fusedScores = top.stream().mapToDouble(doc -> doc.candidate().fusedScore()).toArray();
-        double[] finals = Blend.scores(fusedScores, relevance, rerank.weight(), rerank.normalization(), config.rankConstant());
+        double[] calibrated = rerank.calibration().of(relevance);
+        double[] finals = Blend.scores(fusedScores, calibrated, rerank.weight(), rerank.normalization(), config.rankConstant());
         int[] ranks = Normalize.ranks(relevance);
         List<RankedDoc> ranked = new ArrayList<>(fused.size());
         for (int i = 0; i < top.size(); i++) {
@@ -110,6 +93,8 @@ final class Reranking {
             ranked.add(new RankedDoc(doc.candidate(), documents.get(i).id(), doc.fusedRank(), relevance[i], ranks[i], finals[i]));
         }
         ranked.sort(Comparator.comparingDouble(RankedDoc::finalScore).reversed()); // stable: fused order among equals
+        int topK = Math.min(ext.topK(rerank.topK()), ranked.size());
+        ranked.subList(topK, ranked.size()).sort(Comparator.comparingInt(RankedDoc::fusedRank));
         for (RankedDoc doc : fused.subList(top.size(), fused.size())) {
             ranked.add(new RankedDoc(doc.candidate(), null, doc.fusedRank(), Double.NaN, 0, Double.NaN));
         }

@@ -1,47 +1,60 @@
 package org.polyrank.opensearch;
 
 import java.util.List;
+import org.opensearch.index.query.QueryBuilder;
 
 /** One way to find candidates, as the pipeline body says. */
 sealed interface RetrieverConfig {
-    /** Share in the fusion, 0 or more. */
-    double weight();
+    String LANGUAGE = "{lang}";
 
-    /** Its key in `ranks` and `scores` of the response. */
-    String key();
+    /**
+     * What every retriever has.
+     *
+     * @param key its key in `ranks` and `scores` of the response
+     * @param weight share in the fusion, 0 or more
+     * @param window how many candidates it gives
+     * @param filter what they must meet besides the caller's conditions, or null
+     */
+    record Shared(String key, double weight, int window, QueryBuilder filter) {}
 
-    /** The caller's own query as it is. */
-    record Lexical(double weight) implements RetrieverConfig {
-        static final String NAME = "lexical";
+    Shared shared();
 
-        @Override
-        public String key() {
-            return NAME;
-        }
+    default String key() {
+        return shared().key();
     }
 
-    /** A multi_match per translation of the query text. */
-    record Translated(double weight, List<String> fields, String type, String minimumShouldMatch) implements RetrieverConfig {
-        static final String NAME = "translated";
-        static final String LANGUAGE = "{lang}";
+    default double weight() {
+        return shared().weight();
+    }
 
-        @Override
-        public String key() {
-            return NAME;
-        }
+    /** The caller's own query as it is. */
+    record Lexical(Shared shared) implements RetrieverConfig {
+        static final String NAME = "lexical";
+    }
 
+    /** How a text is looked for: the fields of a multi_match, in which {@link #LANGUAGE} stands for a language. */
+    record Match(List<String> fields, String type, String minimumShouldMatch) {
         List<String> fieldsIn(String language) {
             return fields.stream().map(field -> field.replace(LANGUAGE, language)).toList();
         }
     }
 
-    /** Nearest neighbours of the query's vector in one vector field. */
-    record Knn(double weight, String field, int k) implements RetrieverConfig {
-        static final String NAME = "knn";
+    /**
+     * A multi_match per translation of the query text.
+     *
+     * @param languages those whose translations count; empty: all
+     */
+    record Translated(Shared shared, Match match, List<String> languages) implements RetrieverConfig {
+        static final String NAME = "translated";
+    }
 
-        @Override
-        public String key() {
-            return NAME + "." + field;
-        }
+    /** A multi_match of the query text as it was typed. */
+    record Text(Shared shared, Match match) implements RetrieverConfig {
+        static final String NAME = "match";
+    }
+
+    /** Nearest neighbours of the query's vector in one vector field. */
+    record Knn(Shared shared, String field, int k) implements RetrieverConfig {
+        static final String NAME = "knn";
     }
 }

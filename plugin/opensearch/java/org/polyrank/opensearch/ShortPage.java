@@ -25,12 +25,19 @@ final class ShortPage {
 
     /** Whether nothing in the request needs to see more than the window. */
     static boolean suffices(SearchRequest request, HybridSearch.Outcome outcome) {
+        return endOfPage(request) <= outcome.ranked().size() && outcome.lexical().whole() && isPlain(request);
+    }
+
+    /** The rank of the last hit of the page. */
+    static int endOfPage(SearchRequest request) {
         SearchSourceBuilder source = request.source();
-        int from = Math.max(0, source.from());
-        int size = source.size() < 0 ? SearchService.DEFAULT_SIZE : source.size();
-        return from + size <= outcome.ranked().size()
-            && outcome.lexical().whole()
-            && request.scroll() == null
+        return Math.max(0, source.from()) + (source.size() < 0 ? SearchService.DEFAULT_SIZE : source.size());
+    }
+
+    /** Whether the page alone is wanted. */
+    static boolean isPlain(SearchRequest request) {
+        SearchSourceBuilder source = request.source();
+        return request.scroll() == null
             && source.aggregations() == null
             && source.highlighter() == null // reads the words to mark from the query
             && source.collapse() == null // a group may need documents behind the window
@@ -38,6 +45,15 @@ final class ShortPage {
             && source.terminateAfter() == 0
             && !source.profile()
             && !Boolean.TRUE.equals(source.explain());
+    }
+
+    /** Likewise when the caller's query cannot run inside another one: the window alone, and the total that its own pipeline gave. */
+    static void applyAlone(SearchRequest request, HybridSearch.Outcome outcome, SearchNote note) {
+        SearchSourceBuilder source = request.source();
+        source.query(null);
+        Rewrite.apply(source, outcome.ranked(), outcome.lexical().highestScore(), true);
+        TotalHits total = outcome.lexical().total();
+        if (total != null) note.onResponse(response -> completed(response, total));
     }
 
     /** Rewrites the request and notes how its response is to be completed. */

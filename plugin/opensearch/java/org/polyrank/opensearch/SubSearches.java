@@ -60,16 +60,29 @@ final class SubSearches {
         return source;
     }
 
-    /** One multi_match per translation, the best of them counts; within the caller's conditions. */
-    SearchSourceBuilder translated(RetrieverConfig.Translated config, Map<String, String> translations, int size) {
+    /** One multi_match per translation, the best of them counts; within the caller's conditions. Null when there is none. */
+    SearchSourceBuilder translated(RetrieverConfig.Translated config, Map<String, String> translations) {
         DisMaxQueryBuilder any = new DisMaxQueryBuilder();
         translations.forEach((language, text) -> {
-            MultiMatchQueryBuilder match = new MultiMatchQueryBuilder(text).type(config.type()).minimumShouldMatch(config.minimumShouldMatch());
-            config.fieldsIn(language).forEach(field -> addField(match, field));
-            any.add(match);
+            if (config.languages().isEmpty() || config.languages().contains(language)) any.add(match(config.match(), text, language));
         });
-        BoolQueryBuilder conditions = conditions();
-        return keysAndScores(conditions.hasClauses() ? conditions.must(any) : any, size);
+        return any.innerQueries().isEmpty() ? null : within(config, any);
+    }
+
+    /** The query text as it was typed, within the caller's conditions; `language` is the query's, or null. */
+    SearchSourceBuilder text(RetrieverConfig.Text config, String text, String language) {
+        return within(config, match(config.match(), text, language == null ? "und" : language));
+    }
+
+    private static MultiMatchQueryBuilder match(RetrieverConfig.Match config, String text, String language) {
+        MultiMatchQueryBuilder match = new MultiMatchQueryBuilder(text).type(config.type()).minimumShouldMatch(config.minimumShouldMatch());
+        config.fieldsIn(language).forEach(field -> addField(match, field));
+        return match;
+    }
+
+    private SearchSourceBuilder within(RetrieverConfig config, QueryBuilder query) {
+        BoolQueryBuilder conditions = conditions(config);
+        return keysAndScores(conditions.hasClauses() ? conditions.must(query) : query, config.shared().window());
     }
 
     private static void addField(MultiMatchQueryBuilder match, String field) {
@@ -79,8 +92,8 @@ final class SubSearches {
     }
 
     /** Nearest neighbours within the caller's conditions. JSON, so that nothing links to the k-NN plugin. */
-    SearchSourceBuilder knn(RetrieverConfig.Knn config, float[] vector, VectorFields.Eligible eligible, int size) {
-        BoolQueryBuilder conditions = conditions();
+    SearchSourceBuilder knn(RetrieverConfig.Knn config, float[] vector, VectorFields.Eligible eligible) {
+        BoolQueryBuilder conditions = conditions(config);
         try {
             XContentBuilder json = XContentFactory.jsonBuilder().startObject().startObject("knn").startObject(config.field());
             json.field("vector", vector).field("k", config.k());
@@ -89,21 +102,38 @@ final class SubSearches {
                 conditions.toXContent(json, ToXContent.EMPTY_PARAMS);
             }
             QueryBuilder knn = QueryBuilders.wrapperQuery(BytesReference.bytes(json.endObject().endObject().endObject()));
-            return keysAndScores(eligible.all() ? knn : new OnIndicesQueryBuilder(eligible.indices(), knn), size);
+            return keysAndScores(eligible.all() ? knn : new OnIndicesQueryBuilder(eligible.indices(), knn), config.shared().window());
         } catch (IOException e) {
             throw new IllegalStateException("a query in memory could not be written as JSON", e);
         }
     }
 
-    /** The id and the named source paths of the named documents. */
-    SearchSourceBuilder fields(List<DocKey> docs, List<String> sourcePaths) {
+    /** The id and the named source paths of the named documents, and which of the boosts' filters each of them meets. */
+    SearchSourceBuilder fields(List<DocKey> docs, List<String> sourcePaths, List<PolicyConfig.Boost> boosts) {
         List<RankedDocsQueryBuilder.Doc> ranked = new ArrayList<>(docs.size());
         for (int i = 0; i < docs.size(); i++) ranked.add(RankedDocsQueryBuilder.Doc.of(docs.get(i), null, docs.size() - i));
-        return new SearchSourceBuilder().query(new RankedDocsQueryBuilder(ranked, null, true))
+        BoolQueryBuilder named = new BoolQueryBuilder();
+        // wrapped: a name on the filter itself would stay on the pipeline's own copy
+        boosts.forEach(boost -> named.should(QueryBuilders.constantScoreQuery(boost.filter()).queryName(boost.name())));
+        return new SearchSourceBuilder().query(new RankedDocsQueryBuilder(ranked, boosts.isEmpty() ? null : named, true))
             .size(docs.size())
             .trackTotalHits(false)
             .seqNoAndPrimaryTerm(true)
             .fetchSource(new FetchSourceContext(true, sourcePaths.toArray(String[]::new), null));
+    }
+
+    /** These documents among those that the caller may find, without a score. */
+    SearchSourceBuilder pinned(List<String> ids) {
+        BoolQueryBuilder conditions = Conditions.of(original.source().query(), original.source().postFilter());
+        return keysAndScores(conditions.filter(QueryBuilders.idsQuery().addIds(ids.toArray(String[]::new))), ids.size());
+    }
+
+    /** One field of these documents, wherever they are in the searched indices. */
+    SearchSourceBuilder byId(List<String> ids, String field) {
+        return new SearchSourceBuilder().query(QueryBuilders.idsQuery().addIds(ids.toArray(String[]::new)))
+            .size(ids.size())
+            .trackTotalHits(false)
+            .fetchSource(new FetchSourceContext(true, new String[] { field }, null));
     }
 
     private static boolean hasInnerHits(QueryBuilder query) {
@@ -112,8 +142,9 @@ final class SubSearches {
         return !found.isEmpty();
     }
 
-    private BoolQueryBuilder conditions() {
-        return Conditions.of(original.source().query(), original.source().postFilter());
+    private BoolQueryBuilder conditions(RetrieverConfig config) {
+        BoolQueryBuilder conditions = Conditions.of(original.source().query(), original.source().postFilter());
+        return config.shared().filter() == null ? conditions : conditions.filter(config.shared().filter());
     }
 
     private static SearchSourceBuilder keysAndScores(QueryBuilder query, int size) {
@@ -134,6 +165,16 @@ final class SubSearches {
 
     /** Runs one sub-search of {@link #lexical}, {@link #translated} or {@link #knn} and returns what it found, best first. */
     CompletableFuture<Found> find(String stage, SearchSourceBuilder source) {
+        return find(stage, source, null);
+    }
+
+    /** Likewise through a search pipeline, which may need the hits to be fetched. */
+    CompletableFuture<Found> find(String stage, SearchSourceBuilder source, String pipeline) {
+        if (pipeline != null) {
+            CompletableFuture<SearchResponse> piped = new CompletableFuture<>();
+            start(stage, request(source).pipeline(pipeline), piped);
+            return deadline.watch(piped.thenApply(Found::of));
+        }
         // rescorers allow no sort, and a search that begins with a phase for term statistics is not asked between query and fetch
         if (source.rescores() != null || original.searchType() == SearchType.DFS_QUERY_THEN_FETCH) return run(stage, source).thenApply(Found::of);
         CompletableFuture<SearchResponse> response = new CompletableFuture<>();

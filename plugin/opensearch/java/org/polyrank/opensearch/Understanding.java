@@ -22,6 +22,11 @@ record Understanding(
     float[] vector,
     String embedder
 ) {
+    /** BCP 47, or null when the service did not say. */
+    String languageCode() {
+        return language != null && language.get("code") instanceof String code ? code : null;
+    }
+
     /** Reads the answer; throws IllegalArgumentException, which says what is wrong with it. */
     static Understanding read(Map<String, Object> answer, String query, boolean vectorWanted) {
         Map<String, String> translations = new LinkedHashMap<>();

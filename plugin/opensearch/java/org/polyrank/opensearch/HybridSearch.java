@@ -74,7 +74,8 @@ final class HybridSearch {
     private CompletableFuture<Understanding> understand() {
         boolean vector = !config.knn().isEmpty();
         boolean translations = config.translates();
-        if (!vector && !translations && config.rerank() == null) return CompletableFuture.completedFuture(null);
+        boolean language = config.policy() != null && config.policy().languages().contains(PolicyConfig.QUERY_LANGUAGE);
+        if (!vector && !translations && !language && config.rerank() == null) return CompletableFuture.completedFuture(null);
         List<String> want = new ArrayList<>(List.of("language"));
         if (translations) want.add("translations");
         if (vector) want.add("vector");

@@ -94,6 +94,7 @@ public final class PolyrankPlugin extends Plugin implements SearchPipelinePlugin
     public List<QuerySpec<?>> getQueries() {
         return List.of(
             new QuerySpec<>(RankedDocsQueryBuilder.NAME, RankedDocsQueryBuilder::new, RankedDocsQueryBuilder::fromXContent),
+            new QuerySpec<>(UnloggedIdsQueryBuilder.NAME, UnloggedIdsQueryBuilder::new, UnloggedIdsQueryBuilder::fromXContent),
             new QuerySpec<>(OnIndicesQueryBuilder.NAME, OnIndicesQueryBuilder::new, OnIndicesQueryBuilder::fromXContent)
         );
     }

@@ -130,7 +130,7 @@ final class SubSearches {
 
     /** One field of these documents, wherever they are in the searched indices. */
     SearchSourceBuilder byId(List<String> ids, String field) {
-        return new SearchSourceBuilder().query(QueryBuilders.idsQuery().addIds(ids.toArray(String[]::new)))
+        return new SearchSourceBuilder().query(new UnloggedIdsQueryBuilder(ids))
             .size(ids.size())
             .trackTotalHits(false)
             .fetchSource(new FetchSourceContext(true, new String[] { field }, null));

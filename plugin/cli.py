@@ -23,6 +23,7 @@ from plugin.processes import last_lines
 from plugin.progress import download_bar
 from plugin.search_cli import evaluate, search
 from plugin.stack import Member, read_stack
+from plugin.tune_cli import tune
 from rerank.command_group import ErrorsInOneLine
 from rerank.home import polyrank_home
 
@@ -99,7 +100,7 @@ def build(out: Path) -> None:
     click.echo(build_plugin(out, distribution))
 
 
-for command in (search, evaluate, pipelines):
+for command in (search, evaluate, tune, pipelines):
     main.add_command(command)
 
 

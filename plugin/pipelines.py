@@ -11,7 +11,7 @@ from plugin.errors import ClusterError
 from plugin.index import DEFAULT_LANGUAGES, VECTOR_FIELD
 
 PROCESSOR = "hybrid_rerank"
-Technique = Literal["rrf", "min_max"]
+Technique = Literal["rrf", "min_max", "z_score", "convex"]
 Normalization = Literal["min_max", "none", "rrf"]
 System = Literal["knn", "hybrid", "reranked"]
 
@@ -124,7 +124,7 @@ def variant(body: Mapping[str, Any], system: System) -> dict[str, Any]:
         PipelineError: the pipeline is not one of ours, or `knn` is asked of one without vectors.
     """
     reduced = copy.deepcopy(dict(body))
-    processor = _processor(reduced)
+    processor = processor_of(reduced)
     if system == "reranked":
         return reduced
     processor.pop("rerank", None)
@@ -135,7 +135,12 @@ def variant(body: Mapping[str, Any], system: System) -> dict[str, Any]:
     return reduced
 
 
-def _processor(body: Mapping[str, Any]) -> dict[str, Any]:
+def processor_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the body of the pipeline's `hybrid_rerank`, to read or to change.
+
+    Raises:
+        PipelineError: the pipeline is not one of ours.
+    """
     for entry in body.get("request_processors", []):
         if PROCESSOR in entry:
             processor: dict[str, Any] = entry[PROCESSOR]
@@ -149,8 +154,17 @@ def install_pipeline(client: OpenSearch, name: str, config: PipelineConfig) -> N
     Raises:
         ClusterError: the cluster cannot be reached, or its nodes lack the polyrank plugin.
     """
+    put_pipeline(client, name, config.body())
+
+
+def put_pipeline(client: OpenSearch, name: str, body: Mapping[str, Any]) -> None:
+    """Write a search pipeline's body as it is.
+
+    Raises:
+        ClusterError: the cluster cannot be reached, or refuses the body.
+    """
     with cluster_errors(f"install the search pipeline {name}"):
-        client.search_pipeline.put(id=name, body=config.body())
+        client.search_pipeline.put(id=name, body=dict(body))
 
 
 def find_pipeline(client: OpenSearch, name: str) -> dict[str, Any] | None:

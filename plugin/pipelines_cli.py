@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from plugin.client import connect
 from plugin.index import read_meta
-from plugin.pipelines import Rerank, config_for, install_pipeline, read_pipeline
+from plugin.ml_commons import STOCK_FIELDS, MlCommons
+from plugin.pipelines import Rerank, Technique, config_for, install_pipeline, read_pipeline
 
 URL_HELP = "Address of the cluster; default: $POLYRANK_URL, else what `plugin up` started."
 
@@ -33,7 +34,7 @@ def show(name: str, url: str | None) -> None:
 @click.option("--translated-weight", type=click.FloatRange(0), help="Weight of the query's translations.")
 @click.option("--vector-weight", type=click.FloatRange(0), help="Weight of the vectors.")
 @click.option("--window", type=click.IntRange(1, 1000), help="Hits fused per search.")
-@click.option("--technique", type=click.Choice(["rrf", "min_max"]), help="How rankings are combined.")
+@click.option("--technique", type=click.Choice(get_args(Technique)), help="How rankings are combined.")
 @click.option("--deadline-ms", type=click.IntRange(1), help="Time the pipeline may add to a search.")
 @click.option("--rerank-window", type=click.IntRange(1, 1000), help="Hits that the cross-encoder reads.")
 @click.option("--rerank-weight", type=click.FloatRange(0, 1), help="Share of the cross-encoder in the final score.")
@@ -53,3 +54,32 @@ def install(name: str, index: str | None, rerank: bool, dry_run: bool, url: str 
         return
     install_pipeline(client, name, config)
     click.echo(f"search pipeline {name} installed")
+
+
+@pipelines.command("bodies")
+@click.argument("name")
+@click.option(
+    "--flavor",
+    type=click.Choice(["polyrank", "ml-commons"]),
+    default="ml-commons",
+    show_default=True,
+    help="What the cluster has: our plugin, or a stock distribution's ML Commons.",
+)
+@click.option("--service", "service_url", help="Address of the model service as the nodes reach it (ml-commons).")
+@click.option("--field", "fields", multiple=True, help="Source path the reranker reads (ml-commons); may be repeated.")
+@click.option("--token", default="", help="Bearer token of the service (ml-commons).")
+@click.option("--url", help=URL_HELP)
+def bodies(
+    name: str, flavor: str, service_url: str | None, fields: tuple[str, ...], token: str, url: str | None
+) -> None:
+    """Print the requests that set up the search pipeline NAME, as JSON lines, and send nothing."""
+    if flavor == "polyrank":
+        config = config_for(read_meta(connect(url), name), name)
+        requests = [{"method": "PUT", "path": f"/_search/pipeline/{name}", "body": config.body()}]
+    elif service_url is None:
+        raise click.UsageError("--flavor ml-commons needs --service, such as http://10.0.0.5:8808")
+    else:
+        stock = MlCommons(service_url, fields or STOCK_FIELDS, token=token)
+        requests = stock.requests(name)
+    for request in requests:
+        click.echo(json.dumps(request, ensure_ascii=False))

@@ -1,0 +1,94 @@
+"""`plugin tune`: parse, call one function, print."""
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from plugin.client import connect
+from plugin.pipelines import put_pipeline, read_pipeline
+from plugin.tune import Tuning
+from plugin.tune import tune as run_tuning
+from plugin.tune_candidates import gather
+from rerank.judgements import read_qrels, read_queries
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.option("--index", required=True, help="Index or alias to search.")
+@click.option("--queries", required=True, type=FILE, help="Queries: JSON lines (id, text, lang, split) or TSV.")
+@click.option("--qrels", required=True, type=FILE, help="Judgements: TSV with query_id, doc_id, relevance; or TREC.")
+@click.option("--split", help="Keep only the queries of this split.")
+@click.option("--pipeline", help="Search pipeline to tune; default: the one named like the index.")
+@click.option("--depth", default=50, show_default=True, type=click.IntRange(1, 1000), help="Candidates to rerank.")
+@click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="Folds of the cross-validation.")
+@click.option("--dry-run", is_flag=True, help="Print and install nothing.")
+@click.option("--url", help="Address of the cluster; default: $POLYRANK_URL, else what `plugin up` started.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+def tune(
+    index: str,
+    queries: Path,
+    qrels: Path,
+    split: str | None,
+    pipeline: str | None,
+    depth: int,
+    folds: int,
+    dry_run: bool,
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """Choose weights, fusion, blend and skips from judgements; install them if held-out queries are answered better."""
+    client, name = connect(url), pipeline or index
+    installed = read_pipeline(client, name)
+    judged = read_queries(queries, split=split)
+    columns = (TextColumn("asking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=len(judged))
+        candidates = gather(
+            client, index, installed, judged, read_qrels(qrels), depth=depth, advance=lambda: progress.advance(task)
+        )
+    with Progress(TextColumn("tuning"), BarColumn(), console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=folds)
+        outcome = run_tuning(installed, candidates, folds=folds, advance=lambda: progress.advance(task))
+    install = outcome.helps and not dry_run
+    if install:
+        put_pipeline(client, name, outcome.pipeline)
+    if as_json:
+        click.echo(json.dumps({**outcome.as_json(), "installed": install}, ensure_ascii=False, indent=2))
+        return
+    _print(outcome)
+    if install:
+        click.echo(f"search pipeline {name} installed")
+    else:
+        click.echo(
+            "nothing installed" if outcome.helps else "nothing installed: what is there measures as well or better"
+        )
+
+
+def _print(outcome: Tuning) -> None:
+    console = Console()
+    table = Table("nDCG@10, held out", *outcome.means, title=f"{outcome.queries} judged queries")
+    table.add_row("", *(f"{value:.3f}" for value in outcome.means.values()))
+    console.print(table)
+    for name, test in (
+        ("tuned vs installed", outcome.tuned_vs_installed),
+        ("reranked vs fused", outcome.reranked_vs_fused),
+    ):
+        line = f"{name}: {test.delta:+.3f}, p = {test.p_permutation:.4f}; {test.wins} better, {test.losses} worse"
+        console.print(line, highlight=False)
+    fusion, blend = outcome.chosen.fusion, outcome.chosen.blend
+    console.print(f"chosen: {fusion.technique}, weights {fusion.weights}", highlight=False)
+    if blend is not None:
+        calibrated = ", calibrated" if blend.points else ""
+        console.print(
+            f"blend: {blend.weight} of the cross-encoder ({blend.normalization}{calibrated})", highlight=False
+        )
+    for group in outcome.groups:
+        said = "not reranked from now on" if group.skipped else "reranked"
+        console.print(
+            f"{group.kind} {group.name}: {group.delta:+.3f} over {group.queries} queries: {said}", highlight=False
+        )

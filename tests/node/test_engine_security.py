@@ -1,0 +1,119 @@
+"""What a caller may not see stays unseen, no pipeline names an address, and hostile input is a clear 4xx."""
+
+import json
+
+import pytest
+
+from tests.node.engine_rig import Json, Rig, ids, told
+
+pytestmark = pytest.mark.node
+LAMP: Json = {"match": {"title": "lamp"}}
+
+
+@pytest.fixture
+def red_only(rig: Rig) -> Rig:
+    """A caller's view of the shop: an alias that holds the red products alone."""
+    rig.call(
+        "POST",
+        "/_aliases",
+        {"actions": [{"add": {"index": "shop", "alias": "red", "filter": {"term": {"colour": "red"}}}}]},
+    )
+    rig.service.translations["lamp"] = {"en": "chair"}
+    rig.pipeline(
+        retrievers=[
+            {"lexical": {}},
+            {"knn": {"field": "embedding"}},
+            {"match": {"fields": ["title"], "name": "again"}},
+            {"translated": {"fields": ["title"]}},
+        ],
+        rerank={"window": 50, "document_fields": {"title": ["title"], "colour": ["colour"]}},
+        policy={
+            "pins": [{"query": "lamp", "ids": ["1", "2", "3"]}],
+            "caps": [{"field": "brand"}],
+            "personal": {"vector_field": "embedding"},
+        },
+    )
+    return rig
+
+
+def test_an_alias_filter_binds_every_stage(red_only: Rig) -> None:
+    """Hits, explanation, totals, aggregations, and what is sent to the model service."""
+    reds = red_only.plain({"query": {"match_all": {}}, "size": 200}, index="red")
+    allowed = set(ids(reds))
+    aggs = {"colours": {"terms": {"field": "colour"}}}
+    for extra in ({}, {"aggs": aggs}, {"from": 20}, {"ext": {"polyrank": {"profile": {"liked": ["1", "2"]}}}}):
+        found = red_only.search({"query": LAMP, "size": 60, **extra}, index="red")
+        assert set(ids(found)) <= allowed
+        assert {hit["_id"] for hit in told(found)["hits"]} <= allowed
+        assert found["hits"]["total"]["value"] <= len(allowed)
+        if "aggs" in extra:
+            assert [bucket["key"] for bucket in found["aggregations"]["colours"]["buckets"]] == ["red"]
+    sent = [
+        document for call in red_only.service.calls if call.path == "/rerank" for document in call.body["documents"]
+    ]
+    assert sent
+    assert {document["colour"] for document in sent} == {"red"}
+
+
+@pytest.mark.parametrize(
+    "place", [(), ("rerank",), ("retrievers", 0, "lexical"), ("policy",), ("rerank", "skip"), ("combination",)]
+)
+@pytest.mark.parametrize("key", ["url", "urls", "endpoint", "service"])
+def test_no_pipeline_names_an_address(rig: Rig, place: tuple[str | int, ...], key: str) -> None:
+    body: Json = {
+        "retrievers": [{"lexical": {}}],
+        "rerank": {"document_fields": {"title": ["title"]}, "skip": {"languages": ["fr"]}},
+        "policy": {},
+        "combination": {},
+    }
+    spot = body
+    for step in place:
+        spot = spot[step]
+    spot[key] = "http://169.254.169.254/latest/meta-data"
+    for answer in (
+        rig.http.put("/_search/pipeline/evil", json={"request_processors": [{"hybrid_rerank": body}]}),
+        rig.http.post(
+            "/shop/_search", json={"query": LAMP, "search_pipeline": {"request_processors": [{"hybrid_rerank": body}]}}
+        ),
+    ):
+        assert answer.status_code == 400
+        assert "is unknown here" in answer.text
+    answer = rig.http.post(
+        "/shop/_search?search_pipeline=shop", json={"query": LAMP, "ext": {"polyrank": {key: "http://h"}}}
+    )
+    assert answer.status_code == 400
+
+
+def test_the_processors_and_queries_of_our_own_searches_are_not_for_others(rig: Rig) -> None:
+    early = {"phase_results_processors": [{"polyrank_early_hits": {}}]}
+    answer = rig.http.post("/shop/_search", json={"query": LAMP, "search_pipeline": early})
+    assert answer.status_code == 400
+    assert "serves polyrank's own searches alone" in answer.text
+    answer = rig.http.post("/shop/_search", json={"query": {"polyrank_unlogged_ids": {"count": 1}}})
+    assert answer.status_code == 400
+
+
+HOSTILE: dict[str, bytes] = {
+    "not JSON": b"{",
+    "a lone surrogate": b'{"query": {"match": {"title": "lamp \\ud800"}}}',
+    "deep JSON": b'{"query": ' + b'{"bool": {"must": ' * 5000 + b'{"match_all": {}}' + b"}}" * 5000 + b"}",
+    "a million clauses' worth of text": json.dumps({"query": {"match": {"title": "lamp " * 200_000}}}).encode(),
+    "a NUL byte": json.dumps({"query": {"match": {"title": "lamp\x00"}}}).encode(),
+    "bytes that are no UTF-8": b'{"query": {"match": {"title": "\xff\xfe"}}}',
+    "a profile of ten thousand": json.dumps(
+        {"query": LAMP, "ext": {"polyrank": {"profile": {"liked": [str(n) for n in range(10_000)]}}}}
+    ).encode(),
+    "an endless number": b'{"query": {"match": {"title": "lamp"}}, "ext": {"polyrank": {"deadline_ms": 1e400}}}',
+    "a huge page": json.dumps({"query": LAMP, "size": 1_000_000_000}).encode(),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_input_is_answered_with_hits_or_a_clear_4xx(rig: Rig, case: str) -> None:
+    """Never a 5xx, and the node goes on answering."""
+    headers = {"Content-Type": "application/json"}
+    answer = rig.http.post("/shop/_search?search_pipeline=shop", content=HOSTILE[case], headers=headers)
+    assert answer.status_code in (200, 400, 413), answer.text[:500]
+    if answer.status_code != 200:
+        assert answer.json()["error"]["reason"]
+    assert ids(rig.search({"query": LAMP}))

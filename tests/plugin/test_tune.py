@@ -1,0 +1,115 @@
+"""Tuning finds the better retriever, never ships what measures worse, and skips what reranking harms."""
+
+import numpy as np
+import pytest
+
+from plugin.tune import isotonic, rewritten, tune
+from plugin.tune_candidates import QueryCandidates, retriever_names, wide_open
+from plugin.tune_ranking import Blend, Fusion, fused, value
+from rerank.judgements import JudgementError
+
+PIPELINE = {
+    "request_processors": [
+        {
+            "hybrid_rerank": {
+                "retrievers": [{"lexical": {"weight": 1.0}}, {"knn": {"field": "embedding", "weight": 0.0}}],
+                "combination": {"technique": "min_max"},
+                "rerank": {
+                    "window": 20,
+                    "weight": 0.5,
+                    "normalization": "none",
+                    "document_fields": {"title": ["title"]},
+                },
+                "policy": {"caps": [{"field": "brand"}]},
+            }
+        }
+    ]
+}
+
+
+def question(
+    number: int, *, vector_knows: bool = True, reranker: str = "knows", language: str = "en"
+) -> QueryCandidates:
+    """Twenty candidates, three of them relevant; words know nothing, the vector and the reranker as told."""
+    draw = np.random.default_rng(number)
+    gains = np.zeros(20)
+    gains[draw.choice(20, 3, replace=False)] = (1, 2, 3)
+    noise = draw.random(20)
+    vector = gains + 2.5 * noise if vector_knows else noise
+    believed = {"knows": gains, "errs": 3 - gains, "guesses": 3 * draw.random(20)}[reranker]
+    relevance = np.clip(believed / 3 * 0.9 + 0.05 * draw.random(20), 0, 1)
+    scores = np.stack([draw.random(20), vector], axis=1)
+    return QueryCandidates(str(number), language, "short", scores, relevance, gains, gains[gains > 0])
+
+
+def test_fusion_by_its_formulas() -> None:
+    scores = np.array([[4.0, np.nan], [2.0, 0.5], [np.nan, 0.25]])
+    one = QueryCandidates("1", "en", "short", scores, np.full(3, np.nan), np.zeros(3), np.ones(1))
+    assert fused(one, Fusion("rrf", (1, 2))) == pytest.approx([1 / 61, 1 / 62 + 2 / 61, 2 / 62])
+    assert fused(one, Fusion("min_max", (1, 2))) == pytest.approx([1, 0.001 + 2, 0.002])
+    assert fused(one, Fusion("convex", (0.5, 0.5))) == pytest.approx([0.5, 0.25 + 0.5, 0.25])
+    assert fused(one, Fusion("z_score", (1, 0))) == pytest.approx([2, 0.001, 0])
+
+
+def test_the_blend_reorders_its_window_alone() -> None:
+    one = question(1)
+    scores = -np.arange(20.0)
+    everything = value(one, scores, Blend(1.0), window=20, rerank_window=20)
+    assert everything == pytest.approx(1.0)
+    assert value(one, scores, Blend(1.0), window=20, rerank_window=1) == value(
+        one, scores, None, window=20, rerank_window=1
+    )
+
+
+def test_the_retriever_that_knows_gets_the_weight_and_held_out_queries_gain() -> None:
+    outcome = tune(PIPELINE, [question(number) for number in range(30)])
+    assert outcome.chosen.fusion.weights[1] > outcome.chosen.fusion.weights[0]
+    assert outcome.helps
+    assert outcome.tuned_vs_installed.p_permutation < 0.01
+    assert outcome.means["tuned"] > outcome.means["installed"]
+
+
+def test_noise_is_no_gain() -> None:
+    """Where nothing knows anything, a setting chosen on other queries is no better than what is installed."""
+    blind = [question(number, vector_knows=False, reranker="guesses") for number in range(40)]
+    assert tune(PIPELINE, blind).tuned_vs_installed.p_permutation > 0.05
+
+
+def test_a_language_that_reranking_harms_is_skipped() -> None:
+    candidates = [question(number) for number in range(20)]
+    candidates += [question(100 + number, reranker="errs", language="fi") for number in range(6)]
+    outcome = tune(PIPELINE, candidates)
+    harmed = {group.name: group for group in outcome.groups if group.kind == "language"}
+    assert harmed["fi"].skipped
+    assert not harmed["en"].skipped
+    processor = outcome.pipeline["request_processors"][0]["hybrid_rerank"]
+    assert processor["rerank"]["skip"] == {"languages": ["fi"]}
+    assert processor["policy"] == {"caps": [{"field": "brand"}]}, "what tuning does not know stays"
+
+
+def test_isotonic_points_rise() -> None:
+    points = isotonic([question(number) for number in range(10)])
+    xs, ys = zip(*points, strict=True)
+    assert list(xs) == sorted(set(xs))
+    assert list(ys) == sorted(ys)
+    assert ys[0] < 0.1 < 0.9 < ys[-1]
+
+
+def test_what_is_installed_stays_whole_when_rewritten_with_its_own_setting() -> None:
+    from plugin.tune import installed_setting
+
+    assert rewritten(PIPELINE, installed_setting(PIPELINE), []) == PIPELINE
+
+
+def test_the_wide_open_pipeline_cuts_nothing_off() -> None:
+    processor = wide_open(PIPELINE, 30)["request_processors"][0]["hybrid_rerank"]
+    assert processor["window"] == 1000
+    assert [one["window"] for entry in processor["retrievers"] for one in entry.values()] == [100, 100]
+    assert processor["rerank"]["window"] == 30
+    assert "policy" not in processor
+    assert retriever_names(PIPELINE) == ["lexical", "knn.embedding"]
+
+
+def test_too_few_queries() -> None:
+    with pytest.raises(JudgementError, match="too few for 5 folds"):
+        tune(PIPELINE, [question(1)])

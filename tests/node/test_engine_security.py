@@ -1,6 +1,7 @@
 """What a caller may not see stays unseen, no pipeline names an address, and hostile input is a clear 4xx."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -66,7 +67,7 @@ def test_no_pipeline_names_an_address(rig: Rig, place: tuple[str | int, ...], ke
         "policy": {},
         "combination": {},
     }
-    spot = body
+    spot: Any = body
     for step in place:
         spot = spot[step]
     spot[key] = "http://169.254.169.254/latest/meta-data"
@@ -85,7 +86,7 @@ def test_no_pipeline_names_an_address(rig: Rig, place: tuple[str | int, ...], ke
 
 
 def test_the_processors_and_queries_of_our_own_searches_are_not_for_others(rig: Rig) -> None:
-    early = {"phase_results_processors": [{"polyrank_early_hits": {}}]}
+    early: Json = {"phase_results_processors": [{"polyrank_early_hits": {}}]}
     answer = rig.http.post("/shop/_search", json={"query": LAMP, "search_pipeline": early})
     assert answer.status_code == 400
     assert "serves polyrank's own searches alone" in answer.text

@@ -29,7 +29,7 @@ class SchemaCount:
                 if len(self._types) >= MAX_FIELDS:
                     continue
                 types = self._types[name] = Counter()
-            types[_type(value)] += 1
+            types[type_name(value)] += 1
 
     def as_json(self) -> dict[str, Any]:
         """Return the counts: `records`, and for each field its types with how many records had them."""
@@ -60,7 +60,8 @@ def drift(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _type(value: Any) -> str:
+def type_name(value: Any) -> str:
+    """Return the name of a JSON value's type, as schemas use it."""
     if isinstance(value, bool):
         return "truth value"
     if isinstance(value, int | float):

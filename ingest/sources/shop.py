@@ -12,7 +12,8 @@ import msgspec
 from ingest.errors import IngestError
 from ingest.feeds import Feed, open_feed
 from ingest.fusion.config import FusionConfig, FusionRules, SourceRank
-from ingest.sources.mapping import FieldMapping, MappingError
+from ingest.sources.mapping import FieldMapping
+from ingest.sources.rules import FieldRule, Rules
 from ingest.sources.source import Source
 from ingest.sources.sql_feed import OVERLAP_S, SqlFeed, SqlQuery
 from ingest.sources.web_feed import WebFeed
@@ -35,6 +36,7 @@ class SourceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     priority: int = 0
     id_prefix: str = ""
     fields: dict[str, str] = {}
+    schema: dict[str, FieldRule] = {}
     headers: dict[str, str] = {}
     table: str | None = None
     query: str | None = None
@@ -122,8 +124,8 @@ def _open(config: SourceConfig, toml: Path, downloads: Path, *, whole: bool) -> 
     if [config.path, config.url, config.sql].count(None) != 2:
         raise IngestError(f"{where}: give exactly one of path, url and sql")
     try:
-        mapping = FieldMapping(config.fields)
-    except MappingError as error:
+        mapping, rules = FieldMapping(config.fields), Rules(config.schema)
+    except IngestError as error:
         raise IngestError(f"{where}: {error}") from error
     if config.path is not None:
         place = toml.parent / Path(config.path).expanduser()
@@ -138,7 +140,7 @@ def _open(config: SourceConfig, toml: Path, downloads: Path, *, whole: bool) -> 
     else:
         query = SqlQuery(config.table, config.query, config.watermark, config.overlap_s)
         feed = SqlFeed(_filled(config.sql or "", where), query, always=whole)
-    return Source(feed, mapping, name=config.name, language=config.language, id_prefix=config.id_prefix)
+    return Source(feed, mapping, name=config.name, language=config.language, id_prefix=config.id_prefix, rules=rules)
 
 
 def _with_keys(config: TranslationConfig, toml: Path) -> TranslationConfig:

@@ -1,13 +1,18 @@
 """One configured source: a feed, with its fields under our names, its likely language, and what it looked like."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ingest.document import DeadLetter, Record
 from ingest.feeds import Feed, Resumable
 from ingest.sources.mapping import FieldMapping, MappingError
+from ingest.sources.rules import Rules
 from ingest.sources.schema import SchemaCount, drift
 
+log = logging.getLogger("ingest.sources")
+
+NO_RULES = Rules({})
 FEED = "feed"
 SCHEMA = "schema"
 
@@ -16,15 +21,24 @@ class Source:
     """A feed as its `[[source]]` wants it read. Its bookmark holds the feed's own and the schema of this reading."""
 
     def __init__(
-        self, feed: Feed, mapping: FieldMapping, *, name: str, language: str | None = None, id_prefix: str = ""
+        self,
+        feed: Feed,
+        mapping: FieldMapping,
+        *,
+        name: str,
+        language: str | None = None,
+        id_prefix: str = "",
+        rules: Rules = NO_RULES,
     ) -> None:
         self._feed = feed
         self._mapping = mapping
+        self._rules = rules
         self._name = name
         self._language = language
         self._id_prefix = id_prefix
         self._schema = SchemaCount()
         self._before: Mapping[str, Any] = {}
+        self._told = False
 
     @property
     def name(self) -> str:
@@ -32,7 +46,10 @@ class Source:
         return self._name
 
     def entries(self) -> Iterator[Record | DeadLetter]:
-        """Read the feed. A record that an expression cannot be used on is a dead letter. Raises as the feed does."""
+        """Read the feed. A record that an expression cannot be used on, or that breaks the schema, is a dead letter.
+
+        What differs from the last run is a warning in the log, once. Raises as the feed does.
+        """
         self._schema = SchemaCount()
         for entry in self._feed.entries():
             if isinstance(entry, DeadLetter):
@@ -44,9 +61,17 @@ class Source:
             except MappingError as error:
                 yield DeadLetter(entry.feed, entry.line, str(error), record=entry.fields)
                 continue
+            broken = self._rules.broken(fields)
+            if broken:
+                yield DeadLetter(entry.feed, entry.line, broken, record=entry.fields)
+                continue
             if self._id_prefix and isinstance(fields.get("id"), str | int):
                 fields["id"] = f"{self._id_prefix}{fields['id']}"
             yield Record(entry.feed, entry.line, fields, self._name, self._language)
+        if not self._told:
+            self._told = True
+            for change in self.drift():
+                log.warning("source %s: %s", self._name, change)
 
     def progress(self) -> float:
         """Return the feed's progress."""

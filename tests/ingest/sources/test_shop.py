@@ -5,6 +5,7 @@ import pytest
 
 from ingest.errors import IngestError
 from ingest.sources.mapping import FieldMapping, MappingError
+from ingest.sources.rules import FieldRule, Rules
 from ingest.sources.schema import SchemaCount, drift
 from ingest.sources.shop import open_shop
 from tests.ingest.feed_contract import letters, records
@@ -64,6 +65,8 @@ def test_a_toml_opens_its_sources_with_their_fields(tmp_path: Path) -> None:
         ("[[source]]\nname = 'a'\npath = 'main.csv'\npriority = 'high'", "priority"),
         ("[[source]]\nname = 'a'\npath = 'main.csv'\n[source.fields]\nid = 'a ||'", "field 'id'"),
         ("source = []", "names no source"),
+        ("[[source]]\nname = 'a'\npath = 'main.csv'\n[source.schema]\nid = {pattern = '('}", "cannot be read"),
+        ("[[source]]\nname = 'a'\npath = 'main.csv'\n[source.schema]\nid = {type = 'date'}", "choose among text"),
         ("[[source", "no list of sources"),
         ("[[source]]\nname = 'a'\nurl = 'http://x/${POLYRANK_NOT_SET}'", "POLYRANK_NOT_SET"),
         ("[[source]]\nname = 'a'\npath = 'main.csv'\n[[source]]\nname = 'a'\npath = 'main.csv'", "the name 'a'"),
@@ -74,7 +77,7 @@ def test_a_wrong_toml_is_refused_in_a_sentence(tmp_path: Path, toml: str, compla
         open_shop([shop(tmp_path, toml)])
 
 
-def test_bookmarks_hold_the_schema_and_tell_its_drift(tmp_path: Path) -> None:
+def test_bookmarks_hold_the_schema_and_tell_its_drift(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = shop(tmp_path)
     (first, *_) = open_shop([path]).feeds
     records(first)
@@ -87,6 +90,45 @@ def test_bookmarks_hold_the_schema_and_tell_its_drift(tmp_path: Path) -> None:
         "missing field Marke, which 100% of the records had",
         "missing field Preis, which 100% of the records had",
     ]
+    records(second)
+    assert caplog.messages == [f"source main: {change}" for change in second.drift()]  # type: ignore[attr-defined]
+
+
+def test_a_record_that_breaks_the_schema_is_a_dead_letter(tmp_path: Path) -> None:
+    toml = (
+        "[[source]]\nname='a'\npath='x.jsonl'\n[source.schema]\nbrand={required=true}\nprice={minimum=0.5,maximum=99}"
+    )
+    lines = (
+        '{"id": 1, "brand": "B", "price": "12,50 EUR"}',
+        '{"id": 2, "price": 3}',
+        '{"id": 3, "brand": "B", "price": 0}',
+    )
+    written(tmp_path / "x.jsonl", "\n".join(lines))
+    (feed,) = open_shop([written(tmp_path / "a.toml", toml)]).feeds
+    assert [record.fields["id"] for record in records(feed)] == [1]
+    assert [(letter.line, letter.reason) for letter in letters(feed)] == [
+        (2, "schema: brand is required"),
+        (3, "schema: price must be at least 0.5, found '0'"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "complaint"),
+    [
+        (FieldRule(type="text"), 3, "must be of the type text"),
+        (FieldRule(type="number"), 3, ""),
+        (FieldRule(pattern="[A-Z]{2}-\\d+"), "AB-12", ""),
+        (FieldRule(pattern="[A-Z]{2}-\\d+"), "AB-12x", "must match"),
+        (FieldRule(values=["new", "used"]), "old", "must be one of new, used"),
+        (FieldRule(maximum=5), "6.00", "must be at most 5"),
+        (FieldRule(maximum=5), "cheap", "must be a number"),
+        (FieldRule(minimum=5), None, ""),
+    ],
+)
+def test_rules(rule: FieldRule, value: object, complaint: str) -> None:
+    said = Rules({"f": rule}).broken({"f": value})
+    assert said.startswith(f"schema: f {complaint}" if complaint else "")
+    assert bool(said) == bool(complaint)
 
 
 def test_an_expression_that_a_record_does_not_fit_makes_a_dead_letter(tmp_path: Path) -> None:

@@ -1,11 +1,10 @@
 """Names that no translator may touch: a brand whose name is also a word stays what it is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from rerank.attributes import SURE, Attribute
-from rerank.translation.words import fold, normalize
+from rerank.translation.words import fold
 from rerank.vocabulary import Vocabulary, catalogue_terms
 
 
@@ -17,37 +16,14 @@ class WordTranslator(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
-    """Where names stand in a query after `words.normalize`, in order: start, end."""
-
-    spans: tuple[tuple[int, int], ...] = ()
-    texts: tuple[str, ...] = ()
-
-    def hide(self, query: str) -> str:
-        """Put a number into the place of each name: every translator leaves numbers where they are."""
-        if not self.spans:
-            return query
-        text = normalize(query)
-        for place, (start, end) in reversed(list(enumerate(self.spans))):
-            text = text[:start] + _number(place) + text[end:]
-        return text
-
-    def show(self, text: str) -> str:
-        """Put the names back."""
-        for place, name in enumerate(self.texts):
-            text = text.replace(_number(place), name)
-        return text
-
-
 def certain_names(
     attributes: Sequence[Attribute],
     vocabulary: Vocabulary | None,
     translator: WordTranslator,
     source: str,
     read: Sequence[str],
-) -> Names:
-    """Return the brands among a query's attributes that must not be translated.
+) -> tuple[str, ...]:
+    """Return the brands among a query's attributes that must not be translated, as the query writes them.
 
     A brand that no dictionary translates needs no protection. One that is a word in the query's language is taken for
     the brand where at least as many products have the brand as use the word's translation.
@@ -60,15 +36,14 @@ def certain_names(
         read: languages to translate into, the first counts.
     """
     if source in read or not read:
-        return Names()
-    kept = [
-        item
+        return ()
+    return tuple(
+        item.text
         for item in attributes
         if item.name == "brand"
         and item.confidence >= SURE
         and _is_brand(item, vocabulary, translator.word(item.text, source, read[0]), read[0])
-    ]
-    return Names(tuple((item.start, item.end) for item in kept), tuple(item.text for item in kept))
+    )
 
 
 def _is_brand(item: Attribute, vocabulary: Vocabulary | None, translated: str, target: str) -> bool:
@@ -76,7 +51,3 @@ def _is_brand(item: Attribute, vocabulary: Vocabulary | None, translated: str, t
         return False
     used = vocabulary.frequency(target, " ".join(catalogue_terms(target, translated))) if vocabulary else 0
     return (item.documents or 0) >= max(used, 1)
-
-
-def _number(place: int) -> str:
-    return f"90{place}09"

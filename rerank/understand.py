@@ -2,18 +2,19 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
 
 from rerank.attributes import SURE, Attribute, find_attributes
 from rerank.expansion import Associations, Expansion, expand
 from rerank.field_values import FieldValues
-from rerank.names import Names, certain_names
+from rerank.names import certain_names
 from rerank.proposals import Proposal, propose
 from rerank.protocols import UNDETERMINED, Detection, Embedder, Translation, Translator
 from rerank.synonyms import Synonyms
 from rerank.translation.keep import ENGINE as KEPT
+from rerank.translation.protect import translate_protected
 from rerank.vocabulary import Vocabulary
 
 WANTS = ("language", "translations", "vector")
@@ -220,22 +221,26 @@ class Understander:
 class _Once:
     """Translates one query, each pair of languages once: telling its language and reading it ask for the same.
 
-    `names` are not translated; what was translated before they were told is translated again if they matter.
+    `names` come through as they are; what was translated before they were told is then translated again. Numbers and
+    measures are left to the translator: "単4" is a size of batteries, which a glossary may know.
     """
 
     def __init__(self, translator: Translator, text: str) -> None:
         self._translator, self._text = translator, text
-        self._done: dict[tuple[str, str, Names], Translation] = {}
+        self._done: dict[tuple[str, str, tuple[str, ...]], Translation] = {}
         self.pairs = translator.pairs()
-        self.names = Names()
+        self.names: tuple[str, ...] = ()
 
     def __call__(self, source: str, target: str) -> Translation:
         key = (source, target, self.names)
         if key not in self._done:
-            hidden = self.names.hide(self._text)
-            made = self._translator.translate([hidden], source, target)[0]
-            self._done[key] = replace(made, text=self.names.show(made.text))
+            self._done[key] = self._translate(source, target)
         return self._done[key]
+
+    def _translate(self, source: str, target: str) -> Translation:
+        if self.names:
+            return translate_protected(self._translator, [self._text], source, target, [self.names])[0]
+        return self._translator.translate([self._text], source, target)[0]
 
     def word(self, text: str, source: str, target: str) -> str:
         """Translate a part of the query by itself."""

@@ -8,7 +8,6 @@ from rerank.attributes import find_attributes
 from rerank.baselines import HashEmbedder
 from rerank.field_values import FieldValue, ValueCounter, index_values, read_values, write_values
 from rerank.language import load_detector
-from rerank.names import Names
 from rerank.resources import Resources
 from rerank.translation.load import load_translators
 from rerank.understand import Question, Understander
@@ -47,13 +46,6 @@ def test_a_brand_stays_where_the_catalogue_has_more_of_it_than_of_the_word(
 
 def test_without_the_catalogue_every_word_is_translated(understander: Understander) -> None:
     assert understander.understand(Question("Löwe Tasche", ("en",), locale="de")).model_query == "lion bag"
-
-
-def test_names_hide_and_show() -> None:
-    names = Names(((0, 4), (9, 13)), ("Löwe", "Kind"))
-    hidden = names.hide("Löwe und Kind")
-    assert "Löwe" not in hidden
-    assert names.show(hidden) == "Löwe und Kind"
 
 
 def test_values_are_counted_written_and_found_by_any_spelling(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import click
 
+from rerank.bench_cli import bench
 from rerank.bundle_cli import export_onnx, verify
 from rerank.command_group import ErrorsInOneLine
 from rerank.data_cli import data
@@ -19,5 +20,5 @@ def main() -> None:
     """Train, export, quantize and serve the models that rerank and embed."""
 
 
-for command in (serve, token, expansions, data, train, export_onnx, quantize, evaluate, verify):
+for command in (serve, token, expansions, data, train, export_onnx, quantize, evaluate, bench, verify):
     main.add_command(command)

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ALLOWED = {"rerank": {"rerank"}, "plugin": {"plugin", "rerank"}, "ingest": {"ingest", "plugin", "rerank"}}
 HEAVY = {"torch", "transformers", "sentence_transformers", "optimum", "datasets", "accelerate"}
-HEAVY_FILES = ("rerank/train", "rerank/losses", "rerank/export")
+HEAVY_FILES = ("rerank/train", "rerank/losses", "rerank/export", "rerank/bench_peers")
 SOURCES = sorted(path for floor in ALLOWED for path in (ROOT / floor).rglob("*.py"))
 
 

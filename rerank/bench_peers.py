@@ -1,0 +1,48 @@
+"""Other programs that score pairs with the same torch weights: they run in the bench's own loop when installed."""
+
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+from rerank.protocols import Pair
+
+Scoring = Callable[[Sequence[Pair]], Any]
+PEER_BATCH = 32
+"""Pairs a batch: what these libraries take by default."""
+
+
+def load_peers(model: str, max_length: int) -> dict[str, Scoring]:
+    """Return name -> scoring function of each peer that is installed.
+
+    Args:
+        model: folder or hub name of the torch cross-encoder.
+        max_length: tokens of a pair.
+    """
+    peers: dict[str, Scoring] = {}
+    if find_spec("sentence_transformers"):
+        peers["sentence-transformers torch"] = _sentence_transformers(model, max_length, "torch")
+    if find_spec("sentence_transformers") and find_spec("optimum"):
+        peers["sentence-transformers onnx"] = _sentence_transformers(model, max_length, "onnx")
+    if find_spec("rerankers"):
+        peers["rerankers"] = _rerankers(model)
+    return peers
+
+
+def _sentence_transformers(model: str, max_length: int, backend: Any) -> Scoring:
+    from sentence_transformers import CrossEncoder
+
+    encoder = CrossEncoder(model, max_length=max_length, backend=backend)
+    return lambda pairs: encoder.predict(
+        [(pair.query, pair.document) for pair in pairs], batch_size=PEER_BATCH, show_progress_bar=False
+    )
+
+
+def _rerankers(model: str) -> Scoring:
+    from rerankers import Reranker
+
+    ranker = Reranker(model, model_type="cross-encoder", verbose=0, batch_size=PEER_BATCH)
+
+    def score(pairs: Sequence[Pair]) -> Any:
+        return ranker.rank(query=pairs[0].query, docs=[pair.document for pair in pairs])
+
+    return score

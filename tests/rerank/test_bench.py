@@ -1,0 +1,65 @@
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from rerank.bench import Grid, bench, pareto
+from rerank.bench_machine import energy_joules, matmul_peak, products_per_token
+from rerank.bench_page import bench_page
+from rerank.cli import main
+from tests.rerank.test_quantize import lists
+from tests.rerank.tiny import DIMENSION, tiny_reranker
+
+FAST = Grid(windows=(4, 8), lengths=(8, 16), seconds=0.0)
+
+
+def test_every_combination_has_a_row_whose_numbers_agree(tmp_path: Path) -> None:
+    bundles = [tiny_reranker(tmp_path / name).path for name in ("one", "two")]
+    rows = bench(bundles, FAST, lists=lists(judged=True))
+    assert len(rows) == 2 * 2 * 2
+    for row in rows:
+        assert row["runs"] == 5
+        assert row["p50_ms"] <= row["p95_ms"] <= row["p99_ms"]
+        assert row["pairs_per_s"] == pytest.approx(row["window"] / row["p50_ms"] * 1000, rel=0.05, abs=0.2)
+        assert 0 < row["ndcg"] <= 1
+    assert len({row["ndcg"] for row in rows}) == 1
+
+
+def test_without_judgements_there_is_no_quality(tmp_path: Path) -> None:
+    rows = bench([tiny_reranker(tmp_path / "one").path], Grid(windows=(4,), seconds=0.0))
+    assert rows[0]["ndcg"] is None
+    assert "against milliseconds" not in bench_page(rows)
+
+
+def test_the_front_is_what_no_other_beats_in_both() -> None:
+    rows = [{"p50_ms": ms, "ndcg": value} for ms, value in ((1, 0.5), (2, 0.7), (3, 0.6), (4, 0.8), (4, 0.7))]
+    assert pareto(rows) == {0, 1, 3}
+
+
+@pytest.mark.train
+def test_the_products_of_a_token_are_those_of_its_matrices(tmp_path: Path) -> None:
+    assert products_per_token(tiny_reranker(tmp_path / "one").path) == DIMENSION * DIMENSION + DIMENSION
+    assert matmul_peak() > 1e8
+
+
+def test_energy_is_read_where_there_is_a_counter(tmp_path: Path) -> None:
+    (tmp_path / "energy_uj").write_text("2500000\n")
+    assert energy_joules(tmp_path / "energy_uj") == 2.5
+    assert energy_joules(tmp_path / "none") is None
+
+
+def test_the_command_prints_rows_and_writes_the_page(tmp_path: Path) -> None:
+    bundle = str(tiny_reranker(tmp_path / "one").path)
+    (tmp_path / "c.jsonl").write_text(
+        "\n".join(
+            json.dumps({"query": "usb", "doc_id": word, "text": word, "relevance": grade})
+            for word, grade in (("usb cable", 1), ("garden hose", 0))
+        )
+    )
+    arguments = ["bench", bundle, "--window", "4", "--seconds", "0", "--candidates", str(tmp_path / "c.jsonl")]
+    result = CliRunner().invoke(main, [*arguments, "--html", str(tmp_path / "page.html"), "--json"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)[0]["system"] == "one"
+    assert "against milliseconds" in (tmp_path / "page.html").read_text()
+    assert CliRunner().invoke(main, arguments).exit_code == 0

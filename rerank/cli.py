@@ -10,6 +10,7 @@ from rerank.evaluate_cli import evaluate
 from rerank.expansion_cli import expansions
 from rerank.quantize_cli import quantize
 from rerank.serve_cli import serve
+from rerank.ship_cli import card, package, pull
 from rerank.token_cli import token
 from rerank.train_cli import train
 
@@ -20,5 +21,19 @@ def main() -> None:
     """Train, export, quantize and serve the models that rerank and embed."""
 
 
-for command in (serve, token, expansions, data, train, export_onnx, quantize, evaluate, bench, verify):
+for command in (
+    serve,
+    token,
+    expansions,
+    data,
+    train,
+    export_onnx,
+    quantize,
+    evaluate,
+    bench,
+    pull,
+    verify,
+    card,
+    package,
+):
     main.add_command(command)

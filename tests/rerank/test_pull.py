@@ -83,7 +83,7 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
 
 def run(hub: Hub, *arguments: str) -> subprocess.CompletedProcess[str]:
     home = str(hub.repositories["shop/torch"].parent / "home")
-    environment = os.environ | {
+    settings = {
         "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}",
         "HF_HUB_OFFLINE": "0",
         "HF_HOME": home,

@@ -165,7 +165,7 @@ class Service:
                 except ClientDisconnect:
                     response = answer_fault(ClientLeft("the caller hung up while sending"))
                 except PolyrankError as error:
-                    response = answer_fault(error)
+                    response = answer_fault(error, path)
                     span.fail(error)
                     if response.status_code == 500:
                         log.error("%s failed: %s", path, error)

@@ -1,6 +1,7 @@
 """Every way a request can fail, and the one table that gives each its HTTP status."""
 
 import math
+from typing import Any
 
 from starlette.responses import JSONResponse
 
@@ -89,18 +90,24 @@ STATUS: dict[type[PolyrankError], tuple[int, str]] = {
 MAX_RETRY_AFTER_S = 30
 
 
-def answer_error(status: int, code: str, message: str, retry_after_s: float = 1.0) -> JSONResponse:
-    """Return the error answer: {"error": {"code", "message"}}; 429 and 503 say after how many seconds to come back."""
+def answer_error(status: int, code: str, message: str, retry_after_s: float = 1.0, *, path: str = "") -> JSONResponse:
+    """Return the error answer: {"error": {"code", "message"}}; 429 and 503 say after how many seconds to come back.
+
+    Voyage's and Jina's clients read `detail`, so their paths have the message there as well.
+    """
+    content: dict[str, Any] = {"error": {"code": code, "message": message}}
+    if path.startswith(("/voyage/", "/jina/")):
+        content["detail"] = message
     headers = {}
     if status in (429, 503):
         headers["Retry-After"] = str(min(max(1, math.ceil(retry_after_s)), MAX_RETRY_AFTER_S))
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="polyrank"'
-    return JSONResponse({"error": {"code": code, "message": message}}, status_code=status, headers=headers)
+    return JSONResponse(content, status_code=status, headers=headers)
 
 
-def answer_fault(error: PolyrankError) -> JSONResponse:
-    """Return the answer that the table has for this error."""
+def answer_fault(error: PolyrankError, path: str = "") -> JSONResponse:
+    """Return the answer that the table has for this error of a request to `path`."""
     status, code = STATUS.get(type(error), (500, "internal"))
     retry_after_s = error.retry_after_s if isinstance(error, Overloaded) else 1.0
-    return answer_error(status, code, str(error), retry_after_s)
+    return answer_error(status, code, str(error), retry_after_s, path=path)

@@ -135,6 +135,16 @@ def test_voyage_rerank_and_embed(server: Server) -> None:
     assert embedded.embeddings[1] == pytest.approx(server.vectors[1], abs=1e-6)
 
 
+def test_voyage_s_client_reads_our_errors(server: Server) -> None:
+    voyageai, errors = vendor("voyageai"), vendor("voyageai.error")
+    client = voyageai.Client(api_key=server.key, base_url=f"{server.url}/voyage/v1", max_retries=0)
+    with pytest.raises(errors.MalformedRequestError, match="blank"):
+        client.rerank(" ", DOCUMENTS, model="rerank-2")
+    stranger = voyageai.Client(api_key="pr_wrong", base_url=f"{server.url}/voyage/v1", max_retries=0)
+    with pytest.raises(errors.AuthenticationError):
+        stranger.rerank(QUERY, DOCUMENTS, model="rerank-2")
+
+
 def test_tei_by_huggingface_s_shape(server: Server) -> None:
     body = {"query": QUERY, "texts": DOCUMENTS, "return_text": True, "raw_scores": False}
     for path in ("/rerank", "/tei/rerank"):

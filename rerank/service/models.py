@@ -168,7 +168,10 @@ class Models:
         with self._lock:
             known = self._understanders.get(name)
             if known is None or known[0] is not embedder:
-                known = self._understanders[name] = (embedder, self._build(embedder, language))
+                known = (embedder, self._build(embedder, language))
+                loaded = self.embedders.all()
+                kept = {key: pair for key, pair in self._understanders.items() if pair[0] in loaded}
+                self._understanders = {**kept, name: known}
             return known[1]
 
     def compile_dictionaries(self) -> subprocess.Popen[bytes] | None:

@@ -14,6 +14,7 @@ from rerank.batching import plan_batches
 from rerank.bench_machine import energy_joules, gpu_memory_mb, matmul_peak, products_per_token
 from rerank.bundle import Bundle, load_bundle
 from rerank.candidates import CandidateList, sample_lists
+from rerank.cascade import Cascade
 from rerank.cross_encoder import MAX_BATCH_TOKENS, CrossEncoder
 from rerank.metrics import ndcg
 from rerank.protocols import Pair
@@ -58,6 +59,7 @@ def bench(
     *,
     lists: Sequence[CandidateList] | None = None,
     torch_model: str | None = None,
+    cascades: Sequence[tuple[Path, Path, int]] = (),
     report: Callable[[str], None] = lambda _: None,
 ) -> list[dict[str, Any]]:
     """Measure every system in every combination; return one row each.
@@ -70,6 +72,7 @@ def bench(
         bundles: reranker bundles.
         grid: what to cross.
         lists: texts to score, real lengths; None takes built-in ones, repeated.
+        cascades: first bundle, second bundle, and how many pairs of each query the second reads.
         torch_model: the same weights as a torch folder or hub name, for the peers.
         report: is told what is being measured.
 
@@ -83,6 +86,7 @@ def bench(
     for length in grid.lengths:
         report(f"{length} tokens: loading")
         systems = _bundle_systems(loaded, grid, length) + _peer_systems(torch_model, length)
+        systems += [_cascade_system(*cascade, grid.threads, length) for cascade in cascades]
         quality = [_ndcg(system.score, lists) if judged and lists else None for system in systems]
         for window in grid.windows:
             request = [pairs[index % len(pairs)] for index in range(window)]
@@ -113,7 +117,7 @@ def pareto(rows: Sequence[Mapping[str, Any]]) -> set[int]:
 def _bundle_systems(bundles: Sequence[Bundle], grid: Grid, length: int) -> list[_System]:
     systems = []
     for bundle in bundles:
-        shortened = Bundle(bundle.path, replace(bundle.manifest, max_length=min(length, bundle.manifest.max_length)))
+        shortened = _shortened(bundle, length)
         for provider in grid.providers:
             options = SessionOptions(grid.threads, None if provider is None else (provider,))
             before = psutil.Process().memory_info().rss
@@ -130,6 +134,25 @@ def _bundle_systems(bundles: Sequence[Bundle], grid: Grid, length: int) -> list[
                 grown = (psutil.Process().memory_info().rss - before) / 1e6
                 systems.append(_System(facts, score, products_per_token(bundle.path), grown, []))
     return systems
+
+
+def _cascade_system(first: Path, second: Path, head: int, threads: int, length: int) -> _System:
+    options, before = SessionOptions(threads), psutil.Process().memory_info().rss
+    both = [CrossEncoder(_shortened(load_bundle(path, "rerank"), length), options) for path in (first, second)]
+    cascade = Cascade(both[0], both[1], head)
+    cascade.score(sample_lists()[0].pairs())
+    grown = (psutil.Process().memory_info().rss - before) / 1e6
+    facts = {
+        "system": f"{first.name}, then {second.name} on {head}",
+        "precision": both[1].manifest.precision,
+        "device": "best installed",
+        "batch_tokens": MAX_BATCH_TOKENS,
+    }
+    return _System(facts, cascade.score, None, grown, [])
+
+
+def _shortened(bundle: Bundle, length: int) -> Bundle:
+    return Bundle(bundle.path, replace(bundle.manifest, max_length=min(length, bundle.manifest.max_length)))
 
 
 def _peer_systems(torch_model: str | None, length: int) -> list[_System]:

@@ -27,6 +27,13 @@ _SHOWN = ("system", "precision", "batch_tokens", "window", "length", "p50_ms", "
 @click.option("--queries", type=_FILE, help="The queries of --candidates.")
 @click.option("--qrels", type=_FILE, help="Judgements of --candidates.")
 @click.option("--torch", "torch_model", help="The same weights for torch: installed peers run beside the bundles.")
+@click.option(
+    "--cascade",
+    type=(click.Path(path_type=Path), click.Path(path_type=Path), int),
+    multiple=True,
+    metavar="FIRST SECOND HEAD",
+    help="FIRST orders all, SECOND the best HEAD of each query; repeatable.",
+)
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write a page with plots.")
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
 def bench(bundles: tuple[Path, ...], html: Path | None, as_json: bool, **options: Any) -> None:
@@ -54,7 +61,14 @@ def bench(bundles: tuple[Path, ...], html: Path | None, as_json: bool, **options
         template = load_bundle(paths[0], "rerank").manifest.template
         lists = read_candidates(options["candidates"], template, queries=options["queries"], qrels=options["qrels"])
     with Console(stderr=True).status("loading") as status:
-        rows = run(paths, grid, lists=lists, torch_model=options["torch_model"], report=status.update)
+        rows = run(
+            paths,
+            grid,
+            lists=lists,
+            torch_model=options["torch_model"],
+            cascades=options["cascade"],
+            report=status.update,
+        )
     if html is not None:
         html.write_text(bench_page(rows), encoding="utf-8")
     if as_json:

@@ -1,6 +1,8 @@
 """The model card: what a bundle is, for people. Written from its manifest, so that both say the same."""
 
 import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rerank.manifest import Manifest
 
@@ -29,5 +31,23 @@ def model_card(manifest: Manifest) -> str:
     if manifest.training:
         lines += ["", "## Training", "", "```json", json.dumps(dict(manifest.training), indent=2), "```"]
     if manifest.metrics:
-        lines += ["", "## Measured", "", "```json", json.dumps(dict(manifest.metrics), indent=2), "```"]
+        plain = {key: _without_trials(value) for key, value in manifest.metrics.items()}
+        lines += ["", "## Measured", "", "```json", json.dumps(plain, indent=2), "```"]
+    for key, value in manifest.metrics.items():
+        if isinstance(value, Mapping) and value.get("tried"):
+            lines += ["", f"## Forms tried ({key})", "", *_trials(value["tried"], value["variant"])]
     return "\n".join(lines) + "\n"
+
+
+def _without_trials(value: Any) -> Any:
+    return {key: item for key, item in value.items() if key != "tried"} if isinstance(value, Mapping) else value
+
+
+def _trials(rows: Sequence[Mapping[str, Any]], chosen: str) -> list[str]:
+    columns = ("variant", "megabytes", "cpu_ms_per_100", "ndcg_share", "tau", "cosine")
+    shown = [column for column in columns if column in rows[0]]
+    lines = [f"| {' | '.join(shown)} | |", "|---" * (len(shown) + 1) + "|"]
+    for row in rows:
+        verdict = "chosen" if row["variant"] == chosen else row["refused"] or "kept the budget"
+        lines.append(f"| {' | '.join(str(row[column]) for column in shown)} | {verdict} |")
+    return lines

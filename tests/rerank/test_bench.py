@@ -32,6 +32,13 @@ def test_without_judgements_there_is_no_quality(tmp_path: Path) -> None:
     assert "against milliseconds" not in bench_page(rows)
 
 
+def test_a_cascade_runs_beside_its_parts(tmp_path: Path) -> None:
+    one, two = (tiny_reranker(tmp_path / name).path for name in ("one", "two"))
+    rows = bench([one], Grid(windows=(4,), seconds=0.0), lists=lists(judged=True), cascades=[(one, two, 2)])
+    assert [row["system"] for row in rows] == ["one", "one, then two on 2"]
+    assert rows[0]["ndcg"] == rows[1]["ndcg"]  # the same weights twice
+
+
 def test_the_front_is_what_no_other_beats_in_both() -> None:
     rows = [{"p50_ms": ms, "ndcg": value} for ms, value in ((1, 0.5), (2, 0.7), (3, 0.6), (4, 0.8), (4, 0.7))]
     assert pareto(rows) == {0, 1, 3}

@@ -53,10 +53,16 @@ def has(product: Mapping[str, Any], attribute: Attribute) -> bool:
         return attribute.value in parse_measures(texts)
     if attribute.field == "brand":
         return fold(product.get("brand") or "") == fold(attribute.value)
+    if attribute.variants:
+        return any(_says(product, variant.field, variant.value) for variant in attribute.variants)
     if attribute.field is not None:
-        value = (product.get("attrs") or {}).get(attribute.field.removeprefix("attrs."))
-        return isinstance(value, str) and fold(value) == fold(attribute.value)
+        return _says(product, attribute.field, attribute.value)
     return fold(attribute.value) in fold(" ".join(texts))
+
+
+def _says(product: Mapping[str, Any], path: str, value: str) -> bool:
+    said = (product.get("attrs") or {}).get(path.removeprefix("attrs."))
+    return isinstance(said, str) and fold(said) == fold(value)
 
 
 def measure(

@@ -17,6 +17,8 @@ from rerank.vocabulary import Vocabulary, catalogue_terms
 SURE = 0.7
 """Confidence from which something is taken to be meant."""
 
+COLORFUL = 3
+
 _MARKS = {fold(mark): code for code, marks in CURRENCIES.items() for mark in marks.split("|")}
 
 
@@ -53,7 +55,7 @@ _THOUSANDS = re.compile(r"\d{1,3}(?:[.,]\d{3})+")
 class Attribute:
     """One thing named. `name`: price, size, measure, color, brand, value or code; `start` and `end` count characters of
     the query after `words.normalize`; `low` and `high` of prices, inclusive; `field`: where the catalogue has it, in
-    `documents` products."""
+    `documents` products; `variants`: everywhere it has a colour, in any language's word for it."""
 
     name: str
     text: str
@@ -66,13 +68,14 @@ class Attribute:
     currency: str | None = None
     field: str | None = None
     documents: int | None = None
+    variants: tuple[FieldValue, ...] = ()
 
 
 def find_attributes(
     query: str, language: str, values: FieldValues | None = None, vocabulary: Vocabulary | None = None
 ) -> list[Attribute]:
     """Return what a query names, in its order, without overlaps: prices go before sizes, these before measures, codes,
-    the catalogue's values and colours.
+    brands, colours and the catalogue's other values.
 
     Args:
         query: as the shopper wrote it.
@@ -87,8 +90,10 @@ def find_attributes(
     found: list[Attribute] = []
     for stage in (_prices(text, folded), _sizes(text, folded), _measures(text), _codes(text)):
         _add(found, stage)
-    _add(found, _named(text, language, values, vocabulary))
-    _add(found, _colors(text))
+    named = list(_named(text, language, values, vocabulary))
+    _add(found, (item for item in named if item.name == "brand" and item.confidence >= SURE))
+    _add(found, _colors(text, values))
+    _add(found, named)
     return sorted(found, key=lambda item: item.start)
 
 
@@ -182,8 +187,21 @@ def _certainty(value: FieldValue, language: str, vocabulary: Vocabulary | None) 
     return round(0.5 + 0.45 * share, 3)
 
 
-def _colors(text: str) -> Iterable[Attribute]:
+def _colors(text: str, values: FieldValues | None) -> Iterable[Attribute]:
     for match in re.finditer(r"[^\W\d_]+", text):
         name = COLORS.get(fold(match.group()))
         if name is not None:
-            yield Attribute("color", match.group(), *match.span(), name, 0.8)
+            color = Attribute("color", match.group(), *match.span(), name, 0.8)
+            yield replace(color, variants=_in_catalogue(name, values)) if values is not None else color
+
+
+def _in_catalogue(name: str, values: FieldValues) -> tuple[FieldValue, ...]:
+    """A field holds colours when it has `COLORFUL` of them: "Orange" may be a brand, and "Gold" a metal."""
+    held: dict[str, set[str]] = {}
+    same: list[FieldValue] = []
+    for word, color in COLORS.items():
+        for value in values.named(word):
+            held.setdefault(value.field, set()).add(color)
+            same += [value] if color == name else []
+    kept = [value for value in same if len(held[value.field]) >= COLORFUL]
+    return tuple(sorted(kept, key=lambda value: (-value.documents, value.field, value.value)))

@@ -45,9 +45,10 @@ def propose(attributes: Iterable[Attribute], schema: Mapping[str, str], minimum:
 
 def _propose(attribute: Attribute, schema: Mapping[str, str], minimum: float) -> Proposal:
     fields = FIELDS.get(attribute.name, ())
+    if attribute.variants:
+        fields = tuple(field for value in attribute.variants for field in _exact(value.field, schema))
     if attribute.field is not None:
-        keyword = f"{attribute.field}.keyword"
-        fields = (keyword, attribute.field) if keyword in schema else (attribute.field,)
+        fields = _exact(attribute.field, schema)
     field = next((name for name in fields if _type(name, schema) is not None), None)
     if field is None:
         return Proposal(attribute, "ignored", reason=f"the index has no field for a {attribute.name}")
@@ -58,6 +59,12 @@ def _propose(attribute: Attribute, schema: Mapping[str, str], minimum: float) ->
         return Proposal(attribute, "ignored", field, reason=f"{field} is no number but {kind}")
     use = "filter" if attribute.name in FILTERS else "boost"
     return Proposal(attribute, use, field, _clause(attribute, field, kind, schema))
+
+
+def _exact(field: str, schema: Mapping[str, str]) -> tuple[str, ...]:
+    """Its keyword sub-field where there is one, and itself."""
+    keyword = f"{field}.keyword"
+    return (keyword, field) if keyword in schema else (field,)
 
 
 def _type(field: str, schema: Mapping[str, str]) -> str | None:
@@ -75,8 +82,16 @@ def _clause(attribute: Attribute, field: str, kind: str, schema: Mapping[str, st
         if attribute.currency is None or "currency" not in schema:
             return inside
         return {"bool": {"filter": [inside, {"term": {"currency": attribute.currency}}]}}
+    if attribute.variants:
+        fields = [(_exact(value.field, schema)[0], value.value) for value in attribute.variants]
+        known = [_equals(name, value, _type(name, schema) or "") for name, value in fields if _type(name, schema)]
+        return known[0] if len(known) == 1 else {"bool": {"should": known, "minimum_should_match": 1}}
+    return _equals(field, attribute.value, kind)
+
+
+def _equals(field: str, value: str, kind: str) -> Mapping[str, Any]:
     if kind == "text":
-        return {"match": {field: {"query": attribute.value, "operator": "and"}}}
+        return {"match": {field: {"query": value, "operator": "and"}}}
     if kind == "keyword":
-        return {"term": {field: {"value": attribute.value, "case_insensitive": True}}}
-    return {"term": {field: attribute.value}}
+        return {"term": {field: {"value": value, "case_insensitive": True}}}
+    return {"term": {field: value}}

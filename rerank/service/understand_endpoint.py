@@ -45,5 +45,6 @@ async def understand(state: ServiceState, request: Request) -> Response:
 
 def _proposal(item: Proposal) -> dict[str, Any]:
     """One attribute: what was recognised without what is unknown, and what to do with it."""
-    named = {key: value for key, value in asdict(item.attribute).items() if value is not None and key != "field"}
+    apart = ("field", "variants")
+    named = {key: value for key, value in asdict(item.attribute).items() if value is not None and key not in apart}
     return named | {"use": item.use, "field": item.field, "clause": item.clause, "reason": item.reason}

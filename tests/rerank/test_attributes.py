@@ -126,6 +126,24 @@ def test_what_the_index_has_a_field_for_becomes_a_clause() -> None:
     }
 
 
+def test_a_colour_is_looked_for_in_every_language_of_the_catalogue() -> None:
+    values = index_values(
+        [
+            *(FieldValue("attrs.Farbe", value, count) for value, count in [("Schwarz", 9), ("Rot", 4), ("Blau", 2)]),
+            *(FieldValue("attrs.Color", value, count) for value, count in [("Black", 5), ("Red", 7), ("Green", 2)]),
+            FieldValue("brand", "Rot", 50),
+        ]
+    )
+    (found,) = propose(find_attributes("rode jas", "nl", values), {"attrs": "flat_object", "brand": "keyword"})
+    assert (found.use, found.field) == ("boost", "attrs.Color")
+    assert found.clause == {
+        "bool": {
+            "should": [{"term": {"attrs.Color": "Red"}}, {"term": {"attrs.Farbe": "Rot"}}],
+            "minimum_should_match": 1,
+        }
+    }
+
+
 def test_the_rest_is_ignored_with_a_reason() -> None:
     assert proposed("red laptop under 50") == {
         "color": ("boost", {"term": {"attrs.color": "red"}}),

@@ -38,11 +38,14 @@ def _sentence_transformers(model: str, max_length: int, backend: Any) -> Scoring
 
 
 def _rerankers(model: str) -> Scoring:
+    """Score pairs of one query, as this library asks for: of a request that mixes queries, the first counts."""
     from rerankers import Reranker
 
     ranker = Reranker(model, model_type="cross-encoder", verbose=0, batch_size=PEER_BATCH)
 
     def score(pairs: Sequence[Pair]) -> Any:
-        return ranker.rank(query=pairs[0].query, docs=[pair.document for pair in pairs])
+        documents = [pair.document for pair in pairs]
+        ranked = ranker.rank(query=pairs[0].query, docs=documents, doc_ids=list(range(len(documents))))
+        return [result.score for result in sorted(ranked.results, key=lambda result: result.document.doc_id)]
 
     return score

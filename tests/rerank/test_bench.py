@@ -8,6 +8,8 @@ from rerank.bench import Grid, bench, pareto
 from rerank.bench_machine import energy_joules, matmul_peak, products_per_token
 from rerank.bench_page import bench_page
 from rerank.cli import main
+from rerank.export import export
+from tests.rerank.architectures import save_model
 from tests.rerank.test_quantize import lists
 from tests.rerank.tiny import DIMENSION, tiny_reranker
 
@@ -37,6 +39,20 @@ def test_a_cascade_runs_beside_its_parts(tmp_path: Path) -> None:
     rows = bench([one], Grid(windows=(4,), seconds=0.0), lists=lists(judged=True), cascades=[(one, two, 2)])
     assert [row["system"] for row in rows] == ["one", "one, then two on 2"]
     assert rows[0]["ndcg"] == rows[1]["ndcg"]  # the same weights twice
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_peers_run_the_same_weights_in_the_same_loop(tmp_path: Path) -> None:
+    pytest.importorskip("sentence_transformers")
+    model = save_model(tmp_path / "model", "xlm-roberta", labels=1)
+    bundle = export(str(model), tmp_path / "bundle")
+    texts = lists(judged=True)
+    rows = bench([bundle.path], Grid(windows=(4,), seconds=0.0), lists=texts, torch_model=str(model))
+    assert [row["system"] for row in rows][:2] == ["bundle", "sentence-transformers torch"]
+    assert len({row["ndcg"] for row in rows}) == 1
 
 
 def test_the_front_is_what_no_other_beats_in_both() -> None:

@@ -85,7 +85,7 @@ def bench(
     rows = []
     for length in grid.lengths:
         report(f"{length} tokens: loading")
-        systems = _bundle_systems(loaded, grid, length) + _peer_systems(torch_model, length)
+        systems = _bundle_systems(loaded, grid, length) + _peer_systems(torch_model, bundles[0], length)
         systems += [_cascade_system(*cascade, grid.threads, length) for cascade in cascades]
         quality = [_ndcg(system.score, lists) if judged and lists else None for system in systems]
         for window in grid.windows:
@@ -155,14 +155,14 @@ def _shortened(bundle: Bundle, length: int) -> Bundle:
     return Bundle(bundle.path, replace(bundle.manifest, max_length=min(length, bundle.manifest.max_length)))
 
 
-def _peer_systems(torch_model: str | None, length: int) -> list[_System]:
+def _peer_systems(torch_model: str | None, bundle: Path, length: int) -> list[_System]:
     if torch_model is None:
         return []
     from rerank.bench_peers import PEER_BATCH, load_peers
 
     systems = []
     before = psutil.Process().memory_info().rss
-    for name, score in load_peers(torch_model, length).items():
+    for name, score in load_peers(torch_model, bundle, length).items():
         score(sample_lists()[0].pairs())
         now = psutil.Process().memory_info().rss
         facts = {"system": name, "precision": "fp32", "device": "its own choice", "batch_tokens": PEER_BATCH * length}

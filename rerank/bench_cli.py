@@ -39,7 +39,8 @@ _SHOWN = ("system", "precision", "batch_tokens", "window", "length", "p50_ms", "
 def bench(bundles: tuple[Path, ...], html: Path | None, as_json: bool, **options: Any) -> None:
     """Measure rerankers BUNDLES (default: the shipped one) in one loop in which they take turns.
 
-    Peers that score with --torch: sentence-transformers (torch; onnx when optimum is installed) and rerankers.
+    Peers that run beside them with --torch, where installed: sentence-transformers (torch; onnx with optimum),
+    rerankers, and FlashRank on the first bundle's ONNX file.
     """
     from rerank.bench import Grid
     from rerank.bench import bench as run

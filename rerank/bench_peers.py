@@ -1,9 +1,14 @@
 """Other programs that score pairs with the same torch weights: they run in the bench's own loop when installed."""
 
+import json
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
+from rerank.bundle import MODEL, TOKENIZER
 from rerank.protocols import Pair
 
 Scoring = Callable[[Sequence[Pair]], Any]
@@ -11,11 +16,12 @@ PEER_BATCH = 32
 """Pairs a batch: what these libraries take by default."""
 
 
-def load_peers(model: str, max_length: int) -> dict[str, Scoring]:
+def load_peers(model: str, bundle: Path, max_length: int) -> dict[str, Scoring]:
     """Return name -> scoring function of each peer that is installed.
 
     Args:
         model: folder or hub name of the torch cross-encoder.
+        bundle: the ONNX file of the same weights that a peer gets which runs ONNX alone.
         max_length: tokens of a pair.
     """
     peers: dict[str, Scoring] = {}
@@ -25,6 +31,8 @@ def load_peers(model: str, max_length: int) -> dict[str, Scoring]:
         peers["sentence-transformers onnx"] = _sentence_transformers(model, max_length, "onnx")
     if find_spec("rerankers"):
         peers["rerankers"] = _rerankers(model)
+    if find_spec("flashrank"):
+        peers[f"FlashRank on {bundle.name}"] = _flashrank(bundle, max_length)
     return peers
 
 
@@ -35,6 +43,34 @@ def _sentence_transformers(model: str, max_length: int, backend: Any) -> Scoring
     return lambda pairs: encoder.predict(
         [(pair.query, pair.document) for pair in pairs], batch_size=PEER_BATCH, show_progress_bar=False
     )
+
+
+def _flashrank(bundle: Path, max_length: int) -> Scoring:
+    """Put our ONNX file where it expects one of its own; scores pairs of one query, as it asks for."""
+    from flashrank import Ranker, RerankRequest
+    from flashrank.Config import model_file_map
+
+    name = "ms-marco-MiniLM-L-12-v2"
+    settings: dict[str, dict[str, Any]] = {
+        "config.json": {"pad_token_id": 0},
+        "tokenizer_config.json": {"model_max_length": max_length, "pad_token": "[PAD]"},
+        "special_tokens_map.json": {},
+    }
+    with tempfile.TemporaryDirectory() as cache:
+        folder = Path(cache) / name
+        folder.mkdir()
+        shutil.copyfile(bundle / MODEL, folder / model_file_map[name])
+        shutil.copyfile(bundle / TOKENIZER, folder / TOKENIZER)
+        for file, content in settings.items():
+            (folder / file).write_text(json.dumps(content), encoding="utf-8")
+        ranker = Ranker(name, cache, max_length, "WARNING")
+
+    def score(pairs: Sequence[Pair]) -> Any:
+        passages = [{"id": number, "text": pair.document} for number, pair in enumerate(pairs)]
+        ranked = ranker.rerank(RerankRequest(pairs[0].query, passages))
+        return [result["score"] for result in sorted(ranked, key=lambda result: result["id"])]
+
+    return score
 
 
 def _rerankers(model: str) -> Scoring:

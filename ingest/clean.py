@@ -105,6 +105,12 @@ def clean(record: Record, brands: Brands = NO_ALIASES) -> Document | DeadLetter:
     )
 
 
+def id_column(fields: Mapping[str, Any]) -> str | None:
+    """Return the name under which a record has its id; None when it has none."""
+    present = {_plain_name(str(key)): str(key) for key in fields if fields[key] not in (None, "", [])}
+    return next((present[alias] for alias in FIELD_NAMES["id"] if alias in present), None)
+
+
 def declared_language(value: Any) -> str | None:
     """Return the primary language of a BCP 47 tag ("de_AT" and "DE" are "de"); None when it is no such tag."""
     match = LANGUAGE.fullmatch(value.strip()) if isinstance(value, str) else None

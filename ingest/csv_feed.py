@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ingest.document import DeadLetter, Record
 from ingest.errors import FeedError
-from ingest.text_file import LongLine, TextFile, readable, shown
+from ingest.file_feed import FileFeed
+from ingest.text_file import LongLine, readable, shown
 
 MAX_ROW_LINES = 2000
 MAX_ROW_CHARS = 4_000_000
@@ -15,25 +16,13 @@ MAX_ROW_CHARS = 4_000_000
 SEPARATORS = ",;\t|"
 
 
-class CsvFeed:
+class CsvFeed(FileFeed):
     """A .csv or .tsv file; the separator is the one its header row has most of.
 
     Quoted fields may hold separators and line breaks. A row with more or fewer fields than the header, or with a
     quote that does not close, is a dead letter, and reading goes on in the line after the one it starts on: a stray
     quote costs one row, not those it swallows. Blank rows and blank fields are left out.
     """
-
-    def __init__(self, file: TextFile) -> None:
-        self._file = file
-
-    @property
-    def name(self) -> str:
-        """The file's path as it was given."""
-        return self._file.name
-
-    def progress(self) -> float:
-        """Return the share of bytes read."""
-        return self._file.progress()
 
     def columns(self) -> list[str]:
         """Return the names in the header row. Raises FeedError as `entries` does."""

@@ -13,7 +13,8 @@ from xml.etree import ElementTree
 
 from ingest.document import DeadLetter, Record
 from ingest.errors import FeedError
-from ingest.text_file import HEAD_CHARS, TextFile, readable, shown
+from ingest.file_feed import FileFeed
+from ingest.text_file import HEAD_CHARS, readable, shown
 
 CHUNK_CHARS = 65_536
 MAX_PRODUCT_CHARS = 2_000_000
@@ -42,21 +43,9 @@ class _Piece:
     reason: str = ""
 
 
-class GoogleFeed:
+class GoogleFeed(FileFeed):
     """A product feed in XML. Element names lose their namespace; a repeated element becomes a list, one with
     children an object. `link` of Atom is its address."""
-
-    def __init__(self, file: TextFile) -> None:
-        self._file = file
-
-    @property
-    def name(self) -> str:
-        """The file's path as it was given."""
-        return self._file.name
-
-    def progress(self) -> float:
-        """Return the share of bytes read."""
-        return self._file.progress()
 
     def entries(self) -> Iterator[Record | DeadLetter]:
         """Read product by product.

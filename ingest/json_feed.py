@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ingest.document import DeadLetter, Record
-from ingest.text_file import LongLine, TextFile, readable, shown
+from ingest.file_feed import FileFeed
+from ingest.text_file import LongLine, readable, shown
 
 NOT_UTF8 = "the line is not UTF-8"
 
@@ -27,16 +28,8 @@ def parse_object(line: str) -> tuple[dict[str, Any] | None, str]:
     return value, ""
 
 
-class JsonLinesFeed:
+class JsonLinesFeed(FileFeed):
     """A .jsonl file; blank lines are skipped."""
-
-    def __init__(self, file: TextFile) -> None:
-        self._file = file
-
-    @property
-    def name(self) -> str:
-        """The file's path as it was given."""
-        return self._file.name
 
     def entries(self) -> Iterator[Record | DeadLetter]:
         """Read line by line. Raises FeedError where the file breaks off."""
@@ -52,10 +45,6 @@ class JsonLinesFeed:
         if fields is None:
             return DeadLetter(self.name, number, reason, raw=shown(line.rstrip("\r\n")))
         return Record(self.name, number, fields)
-
-    def progress(self) -> float:
-        """Return the share of bytes read."""
-        return self._file.progress()
 
 
 class DeadLetterFeed(JsonLinesFeed):

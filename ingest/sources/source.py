@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ingest.clean import id_column
 from ingest.document import DeadLetter, Record
 from ingest.feeds import Feed, Resumable
 from ingest.sources.mapping import FieldMapping, MappingError
@@ -65,8 +66,9 @@ class Source:
             if broken:
                 yield DeadLetter(entry.feed, entry.line, broken, record=entry.fields)
                 continue
-            if self._id_prefix and isinstance(fields.get("id"), str | int):
-                fields["id"] = f"{self._id_prefix}{fields['id']}"
+            column = id_column(fields) if self._id_prefix else None
+            if column is not None:
+                fields[column] = f"{self._id_prefix}{fields[column]}"
             yield Record(entry.feed, entry.line, fields, self._name, self._language)
         if not self._told:
             self._told = True

@@ -111,14 +111,14 @@ class SqlFeed:
 
     def _statement(self) -> Any:
         query = self._query
-        origin = sql.table(query.table) if query.table else sql.text(f"({query.select}) AS polyrank_rows")
+        origin = _table(query.table) if query.table else sql.text(f"({query.select}) polyrank_rows")
         statement = sql.select(sql.text("*")).select_from(origin)
         if not query.watermark:
             return statement
         mark: Any = sql.column(query.watermark)
         if self._since is not None:
             statement = statement.where(sql.or_(mark >= _earlier(self._since, query.overlap_s), mark.is_(None)))
-        return statement.order_by(mark.is_not(None), mark)
+        return statement.order_by(sql.case((mark.is_(None), 0), else_=1), mark)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -127,6 +127,12 @@ class SqlFeed:
         except SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
             raise FeedError(f"cannot read {self.name}: {reason}; what came before it was ingested") from error
+
+
+def _table(name: str) -> Any:
+    """Return a table by its name or by SCHEMA.NAME."""
+    schema, _, bare = name.rpartition(".")
+    return sql.table(bare, schema=schema or None)
 
 
 def _earlier(mark: Any, seconds: float) -> Any:

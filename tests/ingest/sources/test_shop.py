@@ -141,6 +141,13 @@ def test_an_expression_that_a_record_does_not_fit_makes_a_dead_letter(tmp_path: 
     assert "the expression of 'title'" in letter.reason
 
 
+def test_an_id_is_prefixed_under_any_of_its_names(tmp_path: Path) -> None:
+    toml = "[[source]]\nname='a'\npath='x.jsonl'\nid_prefix='a-'"
+    written(tmp_path / "x.jsonl", '{"SKU": 7, "title": "x"}\n{"title": "none"}\n')
+    (feed,) = open_shop([written(tmp_path / "a.toml", toml)]).feeds
+    assert [record.fields for record in records(feed)] == [{"SKU": "a-7", "title": "x"}, {"title": "none"}]
+
+
 @pytest.mark.parametrize(
     ("expression", "value"),
     [

@@ -6,7 +6,7 @@ import msgspec
 
 from ingest.errors import IngestError
 from rerank.protocols import Translator
-from rerank.translation.chain import Budget, Chain, Limited
+from rerank.translation.chain import Budget, Chain, Limited, Spent
 from rerank.translation.ctranslate import NeuralTranslator
 from rerank.translation.libretranslate import LibreTranslate
 
@@ -57,7 +57,8 @@ def build_translator(config: TranslationConfig, dictionaries: Callable[[], Trans
         PolyrankError: a service cannot be asked, or a model not be loaded.
     """
     engines = [_engine(one, dictionaries) for one in config.engine] or [dictionaries()]
-    return Limited(engines[0] if len(engines) == 1 else Chain(engines), config.budget())
+    spent = Spent()
+    return Limited(Chain(engines, spent=spent), config.budget(), spent=spent)
 
 
 def _engine(config: EngineConfig, dictionaries: Callable[[], Translator]) -> Translator:

@@ -32,8 +32,8 @@ class Budget:
 
 @dataclass(slots=True)
 class Spent:
-    """What translating took so far; `refused` texts were kept because the budget was used up, `failed` ones because
-    the engine did not answer."""
+    """What translating took so far; `refused` texts were kept because the budget was used up, `failed` ones were asked
+    of an engine that did not answer."""
 
     seconds: float = 0.0
     characters: int = 0
@@ -53,20 +53,21 @@ class Spent:
 
 
 class Limited:
-    """A translator within a budget. What is over it, or fails, is kept, and `spent` counts it: a run goes on without
-    these translations, and the next one asks for them again. For one thread."""
-
-    MAX_FAILURES = 3
-    """After so many failures in a row the engine is left alone."""
+    """A translator within a budget. What is over it is kept, and `spent` counts it: a run goes on without these
+    translations, and the next one asks for them again. For one thread."""
 
     def __init__(
-        self, translator: Translator, budget: Budget, *, clock: Callable[[], float] = time.perf_counter
+        self,
+        translator: Translator,
+        budget: Budget,
+        *,
+        spent: Spent | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._translator = translator
         self._budget = budget
         self._clock = clock
-        self._failures = 0
-        self.spent = Spent()
+        self.spent = spent or Spent()
 
     @property
     def name(self) -> str:
@@ -89,22 +90,14 @@ class Limited:
         allowed = self._allowed(texts)
         self.spent.refused += len(texts) - allowed
         started = self._clock()
-        made: list[Translation] = []
-        if allowed:
-            try:
-                made = self._translator.translate(texts[:allowed], source, target)
-                self._failures = 0
-                self.spent.characters += sum(map(len, texts[:allowed]))
-            except TranslationError as error:
-                log.warning("%s to %s stays untranslated: %s", source, target, error)
-                self._failures += 1
-                self.spent.failed += allowed
+        made = self._translator.translate(texts[:allowed], source, target) if allowed else []
+        self.spent.characters += sum(map(len, texts[:allowed]))
         self.spent.seconds += self._clock() - started
         return [*made, *(kept(text) for text in texts[len(made) :])]
 
     def _allowed(self, texts: Sequence[str]) -> int:
         over = self._budget.seconds is not None and self.spent.seconds >= self._budget.seconds
-        if over or self._failures >= self.MAX_FAILURES:
+        if over:
             return 0
         left = self._budget.allowed_characters() - self.spent.characters
         for place, text in enumerate(texts):
@@ -115,11 +108,15 @@ class Limited:
 
 
 class Chain:
-    """Asks translators in turn: each gets what those before it do not cover or have kept. Safe to share among threads
-    when its translators are."""
+    """Asks translators in turn: each gets what those before it do not cover or have kept. One that fails is passed
+    over, and after three failures in a row left alone. For one thread."""
 
-    def __init__(self, translators: Sequence[Translator]) -> None:
+    MAX_FAILURES = 3
+
+    def __init__(self, translators: Sequence[Translator], *, spent: Spent | None = None) -> None:
         self._translators = tuple(translators)
+        self._failures = [0] * len(self._translators)
+        self.spent = spent or Spent()
 
     @property
     def name(self) -> str:
@@ -128,7 +125,9 @@ class Chain:
 
     @property
     def version(self) -> str:
-        """Changes with any of them."""
+        """Changes with any of them; of one alone, its own."""
+        if len(self._translators) == 1:
+            return self._translators[0].version
         state = " ".join(f"{one.name}:{one.version}" for one in self._translators)
         return hashlib.sha256(state.encode()).hexdigest()[:12]
 
@@ -140,10 +139,18 @@ class Chain:
         """Translate each text by the first translator that can."""
         result = [kept(text) for text in texts]
         left = list(range(len(texts)))
-        for translator in self._translators:
-            if not left or (source, target) not in translator.pairs():
+        for number, translator in enumerate(self._translators):
+            idle = self._failures[number] >= self.MAX_FAILURES
+            if idle or not left or (source, target) not in translator.pairs():
                 continue
-            made = translator.translate([texts[place] for place in left], source, target)
+            try:
+                made = translator.translate([texts[place] for place in left], source, target)
+            except TranslationError as error:
+                log.warning("%s to %s without %s: %s", source, target, translator.name, error)
+                self._failures[number] += 1
+                self.spent.failed += len(left)
+                continue
+            self._failures[number] = 0
             for place, translation in zip(left, made, strict=True):
                 result[place] = translation
             left = [place for place in left if result[place].engine == ENGINE]

@@ -111,6 +111,11 @@ def test_a_bookmark_that_cannot_be_used_reads_all(tmp_path: Path, bookmark: dict
     assert len(records(feed)) == 1
 
 
+def test_a_table_may_name_its_schema(tmp_path: Path) -> None:
+    url = database(tmp_path, [row(1, 5)])
+    assert len(records(SqlFeed(url, SqlQuery(table="main.products")))) == 1
+
+
 def test_errors_name_the_database_without_its_password(tmp_path: Path) -> None:
     with pytest.raises(FeedError, match="no such table"):
         records(SqlFeed(f"sqlite:///{tmp_path / 'none.db'}", SqlQuery(table="absent")))

@@ -65,9 +65,11 @@ class Broken(Scripted):
         return super().translate(texts, source, target)
 
 
-def test_a_failing_engine_costs_translations_and_is_left_alone_in_the_end() -> None:
+def test_a_failing_engine_is_passed_over_and_left_alone_in_the_end() -> None:
     engine = Broken(1)
-    limited = Limited(engine, Budget())
-    assert [texts(limited, "bb") for _ in range(6)] == [["B"], *[["bb"]] * 5]
-    assert engine.calls == 1 + Limited.MAX_FAILURES
-    assert (limited.spent.failed, limited.spent.refused) == (3, 2)
+    chain = Chain([engine, Scripted({"cc": "C2"})])
+    made = [[one.text for one in chain.translate(["bb", "cc"], "en", "de")] for _ in range(6)]
+    assert made == [["B", "C"], *[["bb", "C2"]] * 5]
+    assert engine.calls == 1 + Chain.MAX_FAILURES
+    assert chain.spent.failed == 2 * Chain.MAX_FAILURES
+    assert "6 texts unanswered" in Limited(chain, Budget(), spent=chain.spent).spent.describe(Budget())

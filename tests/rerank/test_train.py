@@ -8,6 +8,7 @@ import pytest
 
 from rerank.template import DocumentTemplate, TemplateField
 from rerank.train import POLYRANK_JSON, train
+from rerank.train_average import average_weights
 from rerank.train_data import TrainingPair, read_pairs, write_pairs
 from rerank.train_recipe import Loss, Recipe, TrainingError, read_recipe
 
@@ -189,3 +190,45 @@ def test_the_base_share_draws_the_weights_back_to_where_they_started(tmp_path: P
         train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / name, progress=False)
     first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "b"))
     assert first == second, "all of the start: training leaves no trace"
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore")
+def test_seeds_are_averaged(tmp_path: Path, base: Path) -> None:
+    from safetensors.torch import load_file
+
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
+    recipe = replace(RECIPE, epochs=1, precision="bf16", init_from=str(base))
+    for seed in (1, 2):
+        train(replace(recipe, seed=seed), [tmp_path / "pairs.jsonl.gz"], "", tmp_path / str(seed), progress=False)
+    train(replace(recipe, seeds=(1, 2)), [tmp_path / "pairs.jsonl.gz"], "", tmp_path / "both", progress=False)
+    one, two, both = (load_file(tmp_path / name / "model.safetensors") for name in ("1", "2", "both"))
+    name = "classifier.weight"
+    assert both[name].allclose((one[name] + two[name]) / 2)
+    assert not one[name].equal(two[name])
+    settings = json.loads((tmp_path / "both" / POLYRANK_JSON).read_text())
+    assert settings["training"]["averaged_seeds"] == [1, 2]
+    assert not list(tmp_path.glob(".both-*")), "no scratch is left"
+
+
+def test_models_of_other_bases_are_not_averaged(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="needs the train extra")
+    from safetensors.torch import save_file
+
+    for width in (2, 3):
+        (tmp_path / str(width)).mkdir()
+        save_file({"weight": torch.ones(width)}, tmp_path / str(width) / "model.safetensors")
+    with pytest.raises(TrainingError, match="other weights"):
+        average_weights([tmp_path / "2", tmp_path / "3"], tmp_path / "out")
+    with pytest.raises(TrainingError, match="two or more"):
+        average_weights([tmp_path / "2"], tmp_path / "out")
+    with pytest.raises(TrainingError, match="cannot read"):
+        average_weights([tmp_path / "2", tmp_path / "absent"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_loss_towards_a_teacher_needs_one(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
+    recipe = replace(RECIPE, loss={"margin_mse": 1.0})
+    with pytest.raises(TrainingError, match="4 of 5 pairs have no `teacher`"):
+        train(recipe, [tmp_path / "pairs.jsonl.gz"], "base", tmp_path / "out")

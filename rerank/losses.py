@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import torch
 from sentence_transformers.cross_encoder.losses import LambdaLoss, ListNetLoss, RankNetLoss
+from sentence_transformers.sentence_transformer.losses import MSELoss
 from sentence_transformers.util import batch_to_device
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -141,3 +142,16 @@ def _listwise(kind: Any, scored: Scored, labels: torch.Tensor, **options: Any) -
     loss = kind(_Given(scored.logits), mini_batch_size=-1, **options)
     found: torch.Tensor = loss([scored.queries, scored.documents], list(labels.split(scored.lists)))
     return found
+
+
+class ToTheTeacher(MSELoss):  # type: ignore[misc]
+    """The mean squared error to the teacher's vectors, where a label is the place of a vector among them."""
+
+    def __init__(self, model: Any, vectors: torch.Tensor) -> None:
+        """Hold the teacher's vectors (n, dimension)."""
+        super().__init__(model)
+        self._vectors = vectors
+
+    def forward(self, sentence_features: Any, labels: torch.Tensor) -> Any:
+        """Look the vectors up and compare."""
+        return super().forward(sentence_features, self._vectors[labels.cpu()].to(labels.device))

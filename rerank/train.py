@@ -11,6 +11,7 @@ from typing import Any
 from rerank.errors import MissingExtraError
 from rerank.train_average import average_weights, refuse_taken
 from rerank.train_data import TrainingPair, provenance, read_pairs
+from rerank.train_embedder_recipe import EmbedderRecipe
 from rerank.train_recipe import TAUGHT, Recipe, TrainingError
 
 POLYRANK_JSON = "polyrank.json"
@@ -51,7 +52,7 @@ def train(recipe: Recipe, data: Sequence[Path], base: str, out: Path, *, progres
     base = base or recipe.init_from
     if not base:
         raise TrainingError("no model to start from: name one with --base, or `init_from` in the recipe")
-    _need_extra()
+    need_extra()
     if not recipe.seeds:
         return _train_once(recipe, pairs, data, base, out, progress)
     with tempfile.TemporaryDirectory(dir=_parent(out), prefix=f".{out.name}-") as scratch:
@@ -104,7 +105,8 @@ def _train_once(
     return Trained(out, len(pairs), int(result.global_step), float(result.training_loss))
 
 
-def _need_extra() -> None:
+def need_extra() -> None:
+    """Check that the `train` extra is installed; raises MissingExtraError with the pip line."""
     for name in ("torch", "sentence_transformers", "datasets", "accelerate"):
         if find_spec(name) is None:
             raise MissingExtraError(f"`rerank train` needs {name}; install it: pip install 'polyrank[train]'")
@@ -114,10 +116,10 @@ def _load(base: str, recipe: Recipe) -> Any:
     import torch
     from sentence_transformers import CrossEncoder
 
-    if recipe.precision == "fp16" and _device() == "cpu":
+    if recipe.precision == "fp16" and device() == "cpu":
         raise TrainingError('`precision = "fp16"` needs a GPU; on a CPU use "bf16" or "fp32"')
     try:
-        model = CrossEncoder(base, num_labels=1, max_length=recipe.max_length, device=_device())
+        model = CrossEncoder(base, num_labels=1, max_length=recipe.max_length, device=device())
     except (OSError, ValueError) as error:
         raise TrainingError(f"cannot read the base model {base}: {str(error).splitlines()[0]}") from error
     encoder = model.model.base_model
@@ -129,10 +131,28 @@ def _load(base: str, recipe: Recipe) -> Any:
     return model
 
 
-def _device() -> str:
+def device() -> str:
+    """Return where training runs."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def trainer_arguments(recipe: Recipe | EmbedderRecipe) -> dict[str, Any]:
+    """Return what every training says to the trainer."""
+    return {
+        "bf16": recipe.precision == "bf16",
+        "fp16": recipe.precision == "fp16",
+        "use_cpu": device() == "cpu",
+        "learning_rate": recipe.learning_rate,
+        "weight_decay": recipe.weight_decay,
+        "lr_scheduler_type": "linear",
+        "seed": recipe.seed,
+        "data_seed": recipe.seed,
+        "disable_tqdm": True,
+        "dataloader_pin_memory": False,
+        "optim": "adamw_torch_fused",
+    }
 
 
 def _trainer(model: Any, recipe: Recipe, pairs: list[TrainingPair], scratch: Path, progress: bool) -> Any:
@@ -148,23 +168,13 @@ def _trainer(model: Any, recipe: Recipe, pairs: list[TrainingPair], scratch: Pat
         output_dir=str(scratch),
         max_steps=steps,
         per_device_train_batch_size=rows_per_batch(recipe),
-        bf16=recipe.precision == "bf16",
-        fp16=recipe.precision == "fp16",
-        use_cpu=_device() == "cpu",
-        learning_rate=recipe.learning_rate,
-        weight_decay=recipe.weight_decay,
         warmup_steps=round(recipe.warmup * steps),
-        lr_scheduler_type="linear",
         batch_sampler=SimilarLengths,
-        seed=recipe.seed,
-        data_seed=recipe.seed,
         save_strategy="no",
         eval_strategy="no",
         logging_strategy="no",
         report_to="none",
-        disable_tqdm=True,
-        dataloader_pin_memory=False,
-        optim="adamw_torch_fused",
+        **trainer_arguments(recipe),
     )
     callbacks = [AverageLast(recipe.average_last)] if recipe.average_last else []
     if progress:

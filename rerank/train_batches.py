@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -58,7 +58,7 @@ class SimilarLengths(DefaultBatchSampler):  # type: ignore[misc]
     def __init__(self, dataset: Dataset, *args: Any, **kwargs: Any) -> None:
         """Measure each row once, in characters."""
         super().__init__(dataset, *args, **kwargs)
-        self._lengths = [len(query) + len(document) for query, document in _texts(dataset)]
+        self._lengths = [_characters(row) for row in dataset]
         self._epoch = 0
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -79,7 +79,6 @@ class SimilarLengths(DefaultBatchSampler):  # type: ignore[misc]
         return math.ceil(len(self._lengths) / int(self.batch_size))
 
 
-def _texts(dataset: Dataset) -> Iterator[tuple[str, str]]:
-    for row in dataset:
-        document = row["document"]
-        yield row["query"], document if isinstance(document, str) else " ".join(document)
+def _characters(row: Mapping[str, Any]) -> int:
+    texts = [value if isinstance(value, str) else " ".join(value) for key, value in row.items() if key != "label"]
+    return sum(map(len, texts))

@@ -1,5 +1,6 @@
 """What happens beside the steps of a training: the progress bar, and the average of the last weights."""
 
+import time
 from contextlib import ExitStack
 from typing import Any
 
@@ -27,6 +28,28 @@ class Progress(TrainerCallback):  # type: ignore[misc]
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Stop it."""
         self._open.close()
+
+
+class WithinMinutes(TrainerCallback):  # type: ignore[misc]
+    """Ends the training after a time, by which the learning rate has fallen to zero."""
+
+    def __init__(self, minutes: float) -> None:
+        """The time starts with the training."""
+        self._seconds = 60.0 * minutes
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Start the clock."""
+        self._start = time.monotonic()
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, optimizer: Any = None, **kwargs: Any) -> None:
+        """Scale the rate that the scheduler has just set by the share of time that is left."""
+        left = 1.0 - (time.monotonic() - self._start) / self._seconds
+        for group in optimizer.param_groups:
+            group["lr"] *= max(left, 0.0)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Stop when it is time."""
+        control.should_training_stop |= time.monotonic() - self._start > self._seconds
 
 
 class AverageLast(TrainerCallback):  # type: ignore[misc]

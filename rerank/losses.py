@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-from sentence_transformers.cross_encoder.losses import LambdaLoss, ListNetLoss, RankNetLoss
+from sentence_transformers.cross_encoder.losses import (
+    LambdaLoss,
+    ListNetLoss,
+    MultipleNegativesRankingLoss,
+    RankNetLoss,
+)
 from sentence_transformers.sentence_transformer.losses import MSELoss
 from sentence_transformers.util import batch_to_device
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -14,6 +19,9 @@ from rerank.train_recipe import Loss, Recipe
 
 CLIPPED = 1e-4
 """A teacher's probability nearer to 0 or 1 than this is taken for this: its logit stays within 9.2."""
+
+CONTRASTED = 4
+"""Other queries' documents that each query is compared with."""
 
 Texts = Sequence[str] | Sequence[Sequence[str]]
 
@@ -91,8 +99,28 @@ class WeightedLosses(torch.nn.Module):  # type: ignore[misc]
             "list_net": lambda scored: _listwise(ListNetLoss, scored, scored.gains / self._temperature),
             "rank_net": lambda scored: _listwise(RankNetLoss, scored, scored.gains),
             "lambda": lambda scored: _listwise(LambdaLoss, scored, scored.gains, k=10),
+            "contrast": self._contrast,
         }
         return {**_PLAIN, **listwise}[name]
+
+    def _contrast(self, scored: Scored) -> torch.Tensor:
+        """Draw each query to its best document and away from other queries' best documents.
+
+        On pairs of one product in two languages (its title in the one, its fields in the other) this is the
+        cross-lingual contrast: what is the same in another language against what is not.
+        """
+        gains = [part.tolist() for part in scored.gains.split(scored.lists)]
+        best = [max(range(len(part)), key=part.__getitem__) for part in gains]
+        kept = [number for number, place in enumerate(best) if gains[number][place] > 0]
+        if len(kept) < 2:
+            return scored.logits.sum() * 0.0
+        loss = MultipleNegativesRankingLoss(self.model, num_negatives=CONTRASTED)
+        columns = [
+            [scored.queries[number] for number in kept],
+            [scored.documents[number][best[number]] for number in kept],
+        ]
+        found: torch.Tensor = loss(columns, None)
+        return found
 
 
 def binary_cross_entropy(scored: Scored) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """Training of a cross-encoder with sentence-transformers, by a recipe. Needs the `train` extra."""
 
 import json
-import tempfile
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -12,6 +12,7 @@ from rerank.errors import MissingExtraError
 from rerank.train_average import average_weights, refuse_taken
 from rerank.train_data import TrainingPair, provenance, read_pairs
 from rerank.train_embedder_recipe import EmbedderRecipe
+from rerank.train_layers import merge_adapters, prepare_layers
 from rerank.train_recipe import TAUGHT, Recipe, TrainingError
 
 POLYRANK_JSON = "polyrank.json"
@@ -28,11 +29,20 @@ class Trained:
     loss: float
 
 
-def train(recipe: Recipe, data: Sequence[Path], base: str, out: Path, *, progress: bool = True) -> Trained:
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """How a training runs: dev pairs to watch, whether to go on from the last checkpoint, a bar on stderr."""
+
+    dev: Path | None = None
+    resume: bool = False
+    progress: bool = True
+
+
+def train(recipe: Recipe, data: Sequence[Path], base: str, out: Path, options: TrainOptions | None = None) -> Trained:
     """Fine-tune a cross-encoder and save it as a transformers folder with a polyrank.json.
 
-    The same recipe, data, base and library versions give the same weights on one machine. Evaluates nothing:
-    measure the exported bundle.
+    The same recipe, data, base and library versions give the same weights on one machine, resumed or not. Measure the
+    exported bundle: dev pairs are for stopping alone. Checkpoints lie in OUT.checkpoints until the training is done.
 
     Args:
         recipe: template, losses, steps and seeds.
@@ -40,39 +50,59 @@ def train(recipe: Recipe, data: Sequence[Path], base: str, out: Path, *, progres
         base: folder (or hub name) of the model to start from: an encoder, or an earlier stage's cross-encoder;
             empty takes the recipe's `init_from`.
         out: the folder to write; must be absent or empty.
-        progress: show a progress bar on stderr.
+        options: see there.
 
     Raises:
-        MissingExtraError: the `train` extra is not installed.
+        MissingExtraError: the `train` extra or a tracker is not installed.
         TrainingError: a file is unreadable, a grade has no gain, a pair has no teacher where a loss needs one, the
             base cannot be read, or `out` is taken.
     """
+    options = options or TrainOptions()
     refuse_taken(out)
     pairs = _pairs(recipe, data)
     base = base or recipe.init_from
     if not base:
         raise TrainingError("no model to start from: name one with --base, or `init_from` in the recipe")
+    if recipe.patience and options.dev is None:
+        raise TrainingError("`patience` needs dev pairs to watch: name them with --dev")
     need_extra()
+    work = _work_folder(out, options.resume)
+    job = Job(recipe, pairs, data, base, options)
     if not recipe.seeds:
-        return _train_once(recipe, pairs, data, base, out, progress)
-    with tempfile.TemporaryDirectory(dir=_parent(out), prefix=f".{out.name}-") as scratch:
+        made = [_train_once(job, work, out)]
+    else:
+        folders = [work / f"seed-{seed}" for seed in recipe.seeds]
         made = [
-            _train_once(replace(recipe, seed=seed), pairs, data, base, Path(scratch) / str(seed), progress)
-            for seed in recipe.seeds
+            _train_once(replace(job, recipe=replace(recipe, seed=seed)), work / f"steps-{seed}", folder)
+            for seed, folder in zip(recipe.seeds, folders, strict=True)
+            if not (folder / POLYRANK_JSON).is_file()
         ]
-        if len(made) == 1:
-            made[0].path.rename(out)
+        if len(folders) == 1:
+            folders[0].rename(out)
         else:
-            average_weights([one.path for one in made], out)
-    return Trained(out, len(pairs), sum(one.steps for one in made), sum(one.loss for one in made) / len(made))
+            average_weights(folders, out)
+    shutil.rmtree(work, ignore_errors=True)
+    losses = [one.loss for one in made] or [0.0]
+    return Trained(out, len(pairs), sum(one.steps for one in made), sum(losses) / len(losses))
 
 
-def _parent(out: Path) -> Path:
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(f"cannot write {out}: {error}") from error
-    return out.parent
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One training: what `train` was given, read."""
+
+    recipe: Recipe
+    pairs: list[TrainingPair]
+    data: Sequence[Path]
+    base: str
+    options: TrainOptions
+
+
+def _work_folder(out: Path, resume: bool) -> Path:
+    """Name the folder of checkpoints beside `out`; what an unfinished training left is used or refused, never lost."""
+    work = out.with_name(f"{out.name}.checkpoints")
+    if not resume and work.is_dir() and any(work.rglob("*.safetensors")):
+        raise TrainingError(f"{work} holds an unfinished training; go on with --resume, or remove it")
+    return work
 
 
 def _pairs(recipe: Recipe, data: Sequence[Path]) -> list[TrainingPair]:
@@ -89,20 +119,24 @@ def _pairs(recipe: Recipe, data: Sequence[Path]) -> list[TrainingPair]:
     return pairs
 
 
-def _train_once(
-    recipe: Recipe, pairs: list[TrainingPair], data: Sequence[Path], base: str, out: Path, progress: bool
-) -> Trained:
+def _train_once(job: Job, work: Path, out: Path) -> Trained:
     from transformers import set_seed
+    from transformers.trainer_utils import get_last_checkpoint
 
+    recipe = job.recipe
     set_seed(recipe.seed)
-    model = _load(base, recipe)
+    model = _load(job.base, recipe)
     start = {name: value.detach().clone() for name, value in model.model.named_parameters()}
-    with tempfile.TemporaryDirectory() as scratch:
-        trainer = _trainer(model, recipe, pairs, Path(scratch), progress)
-        result = trainer.train()
-    _blend(model, start, recipe.base_share)
-    _save(model, recipe, data, out)
-    return Trained(out, len(pairs), int(result.global_step), float(result.training_loss))
+    prepare_layers(model.model, recipe)
+    trainer = _trainer(model, job, work, out)
+    last = get_last_checkpoint(str(work)) if job.options.resume and work.is_dir() else None
+    result = trainer.train(resume_from_checkpoint=last)
+    if recipe.lora_rank:
+        merge_adapters(model.model)
+    if not recipe.keep_layers:
+        _blend(model, start, recipe.base_share)
+    _save(model, recipe, job.data, out)
+    return Trained(out, len(job.pairs), int(result.global_step), float(result.training_loss))
 
 
 def need_extra() -> None:
@@ -122,11 +156,6 @@ def _load(base: str, recipe: Recipe) -> Any:
         model = CrossEncoder(base, num_labels=1, max_length=recipe.max_length, device=device())
     except (OSError, ValueError) as error:
         raise TrainingError(f"cannot read the base model {base}: {str(error).splitlines()[0]}") from error
-    encoder = model.model.base_model
-    if recipe.frozen_layers >= 0:
-        for part in (encoder.embeddings, *encoder.encoder.layer[: recipe.frozen_layers]):
-            for parameter in part.parameters():
-                parameter.requires_grad = False
     model.activation_fn = torch.nn.Sigmoid()
     return model
 
@@ -155,33 +184,75 @@ def trainer_arguments(recipe: Recipe | EmbedderRecipe) -> dict[str, Any]:
     }
 
 
-def _trainer(model: Any, recipe: Recipe, pairs: list[TrainingPair], scratch: Path, progress: bool) -> Any:
+def _trainer(model: Any, job: Job, work: Path, out: Path) -> Any:
     from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncoderTrainingArguments
 
     from rerank.losses import WeightedLosses
+    from rerank.train_adversarial import AdversarialTrainer
     from rerank.train_batches import SimilarLengths, dataset, rows_per_batch, steps_per_epoch
-    from rerank.train_callbacks import AverageLast, Progress
+    from rerank.train_dev import NAME, DevRanking
 
-    table = dataset(recipe, pairs)
-    steps = max(1, round(recipe.epochs * steps_per_epoch(recipe, table)))
+    recipe = job.recipe
+    table = dataset(recipe, job.pairs)
+    epoch = steps_per_epoch(recipe, table)
+    steps = max(1, round(recipe.epochs * epoch))
+    every = max(1, round(recipe.evaluate_every * epoch))
+    dev = DevRanking(recipe, read_pairs(job.options.dev)) if job.options.dev else None
+    watching: dict[str, Any] = {"eval_strategy": "no"}
+    if dev is not None:
+        watching = {
+            "eval_strategy": "steps",
+            "eval_steps": every,
+            "load_best_model_at_end": bool(recipe.patience),
+            "metric_for_best_model": f"eval_{NAME}",
+            "greater_is_better": True,
+        }
     arguments = CrossEncoderTrainingArguments(
-        output_dir=str(scratch),
+        output_dir=str(work),
         max_steps=steps,
         per_device_train_batch_size=rows_per_batch(recipe),
+        gradient_accumulation_steps=recipe.accumulate,
+        max_grad_norm=recipe.max_grad_norm,
         warmup_steps=round(recipe.warmup * steps),
         batch_sampler=SimilarLengths,
-        save_strategy="no",
-        eval_strategy="no",
-        logging_strategy="no",
-        report_to="none",
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=2,
+        logging_strategy="steps" if recipe.report_to else "no",
+        logging_steps=10,
+        report_to=[name for name in recipe.report_to if name != "tensorboard"] or "none",
+        **watching,
         **trainer_arguments(recipe),
     )
-    callbacks = [AverageLast(recipe.average_last)] if recipe.average_last else []
-    if progress:
-        callbacks.append(Progress())
-    return CrossEncoderTrainer(
-        model=model, args=arguments, train_dataset=table, loss=WeightedLosses(model, recipe), callbacks=callbacks
+    trainer = AdversarialTrainer if recipe.adversarial else CrossEncoderTrainer
+    made = trainer(
+        model=model,
+        args=arguments,
+        train_dataset=table,
+        loss=WeightedLosses(model, recipe),
+        evaluator=dev,
+        callbacks=_callbacks(job, out),
     )
+    if recipe.adversarial:
+        made.distance = recipe.adversarial
+    return made
+
+
+def _callbacks(job: Job, out: Path) -> list[Any]:
+    from transformers import EarlyStoppingCallback
+
+    from rerank.train_callbacks import AverageLast, Progress, tensorboard
+
+    recipe = job.recipe
+    for name in recipe.report_to:
+        if find_spec(name) is None:
+            raise MissingExtraError(f"`report_to` names {name}, which is not installed: pip install {name}")
+    callbacks: list[Any] = [AverageLast(recipe.average_last)] if recipe.average_last else []
+    if "tensorboard" in recipe.report_to:
+        callbacks.append(tensorboard(out.with_name(f"{out.name}.runs")))
+    if recipe.patience:
+        callbacks.append(EarlyStoppingCallback(recipe.patience))
+    return [*callbacks, Progress()] if job.options.progress else callbacks
 
 
 def _blend(model: Any, start: Mapping[str, Any], share: float) -> None:

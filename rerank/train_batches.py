@@ -49,7 +49,7 @@ def rows_per_batch(recipe: Recipe) -> int:
 
 def steps_per_epoch(recipe: Recipe, table: Dataset) -> int:
     """Return how many optimizer steps see every row once."""
-    return math.ceil(len(table) / rows_per_batch(recipe))
+    return max(1, math.ceil(len(table) / rows_per_batch(recipe) / recipe.accumulate))
 
 
 class SimilarLengths(DefaultBatchSampler):  # type: ignore[misc]
@@ -59,12 +59,10 @@ class SimilarLengths(DefaultBatchSampler):  # type: ignore[misc]
         """Measure each row once, in characters."""
         super().__init__(dataset, *args, **kwargs)
         self._lengths = [_characters(row) for row in dataset]
-        self._epoch = 0
 
     def __iter__(self) -> Iterator[list[int]]:
         """Give the row numbers of each batch."""
-        generator = torch.Generator().manual_seed(self.seed + self._epoch)
-        self._epoch += 1
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
         order = torch.randperm(len(self._lengths), generator=generator).tolist()
         span = self.batch_size * BATCHES_SORTED_TOGETHER
         batches = []

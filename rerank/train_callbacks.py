@@ -2,15 +2,21 @@
 
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from transformers import TrainerCallback
 
 from rerank.progress import bar
 
 LAST_SHARE = 0.2
 """The share of the steps whose weights are averaged."""
+
+
+SUM = "average.safetensors"
 
 
 class Progress(TrainerCallback):  # type: ignore[misc]
@@ -83,3 +89,25 @@ class AverageLast(TrainerCallback):  # type: ignore[misc]
             for name, value in model.named_parameters():
                 if name in self._sum:
                     value.copy_(self._sum[name] / self._taken)
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Keep the sum beside the checkpoint, for a training that is resumed."""
+        if self._sum:
+            folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            save_file(self._sum, folder / SUM, metadata={"taken": str(self._taken)})
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        """Take up the sum of the checkpoint that is resumed."""
+        file = Path(args.output_dir) / f"checkpoint-{state.global_step}" / SUM
+        if file.is_file():
+            with safe_open(file, "pt") as saved:
+                self._taken = int(saved.metadata()["taken"])
+                self._sum = {name: saved.get_tensor(name) for name in saved.keys()}  # noqa: SIM118  (no mapping)
+
+
+def tensorboard(folder: Path) -> Any:
+    """Return the callback that writes losses and dev figures for TensorBoard."""
+    from torch.utils.tensorboard import SummaryWriter
+    from transformers.integrations import TensorBoardCallback
+
+    return TensorBoardCallback(SummaryWriter(str(folder)))

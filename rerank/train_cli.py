@@ -35,14 +35,71 @@ def train() -> None:
     "--data", "data", type=click.Path(path_type=Path), multiple=True, required=True, help="Training pairs; repeatable."
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the trained model.")
+@click.option("--dev", type=click.Path(path_type=Path), help="Pairs of other queries, whose nDCG@10 is watched.")
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint of an unfinished training.")
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
-def cross_encoder(recipe: Path, base: str, data: tuple[Path, ...], out: Path, as_json: bool) -> None:
+def cross_encoder(
+    recipe: Path, base: str, data: tuple[Path, ...], out: Path, dev: Path | None, resume: bool, as_json: bool
+) -> None:
     """Fine-tune a cross-encoder as RECIPE (a TOML file) says."""
+    from rerank.train import TrainOptions
     from rerank.train import train as run
     from rerank.train_recipe import read_recipe
 
-    made = run(read_recipe(recipe), data, base, out, progress=not as_json)
+    made = run(read_recipe(recipe), data, base, out, TrainOptions(dev, resume, progress=not as_json))
     _print({"model": str(made.path), "pairs": made.pairs, "steps": made.steps, "loss": round(made.loss, 4)}, as_json)
+
+
+@train.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option("--base", required=True, help="Folder (or hub name) of the encoder to start from.")
+@click.option("--data", "data", type=click.Path(path_type=Path), multiple=True, help="Training pairs; repeatable.")
+@click.option(
+    "--parallel", type=click.Path(path_type=Path), multiple=True, help="Parallel text, for distillation; repeatable."
+)
+@click.option("--teacher", help="Folder of the English embedder to distil.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the trained model.")
+@click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
+def embedder(
+    recipe: Path,
+    base: str,
+    data: tuple[Path, ...],
+    parallel: tuple[Path, ...],
+    teacher: str | None,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Train a bi-encoder as RECIPE says: from training pairs, or from a teacher on parallel text.
+
+    Parallel text is JSON lines of `english`, `text` and `language`.
+    """
+    from rerank.train_embedder import distil, train_embedder
+    from rerank.train_embedder_recipe import read_embedder_recipe
+    from rerank.train_vocabulary import read_parallel
+
+    read = read_embedder_recipe(recipe)
+    if teacher is None:
+        made = train_embedder(read, data, base, out, progress=not as_json)
+    else:
+        texts = [pair for path in parallel for pair in read_parallel(path)]
+        made = distil(read, texts, teacher, base, out, data=parallel, progress=not as_json)
+    _print({"model": str(made.path), "rows": made.pairs, "steps": made.steps, "loss": round(made.loss, 6)}, as_json)
+
+
+@train.command()
+@click.argument("parallel", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--teacher", type=click.Path(path_type=Path), required=True, help="Folder of a BERT sentence embedder.")
+@click.option("--pieces", default=60_000, show_default=True, help="How many pieces to learn.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the student to train.")
+@click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
+def student(parallel: tuple[Path, ...], teacher: Path, pieces: int, out: Path, as_json: bool) -> None:
+    """Grow a teacher's vocabulary by the words of PARALLEL text: the student that `rerank train embedder` distils."""
+    from rerank.train import need_extra
+    from rerank.train_vocabulary import grow_model, read_parallel
+
+    need_extra()
+    size = grow_model(teacher, [pair for path in parallel for pair in read_parallel(path)], pieces, out)
+    _print({"model": str(out), "pieces": size}, as_json)
 
 
 @train.command()

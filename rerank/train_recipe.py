@@ -10,7 +10,9 @@ from typing import Any, Literal, get_args
 from rerank.errors import ModelInputError, PolyrankError
 from rerank.template import DocumentTemplate
 
-Loss = Literal["binary_cross_entropy", "teacher_cross_entropy", "margin_mse", "list_net", "rank_net", "lambda"]
+Loss = Literal[
+    "binary_cross_entropy", "teacher_cross_entropy", "margin_mse", "list_net", "rank_net", "lambda", "contrast"
+]
 Precision = Literal["fp32", "bf16", "fp16"]
 
 POINTWISE: frozenset[Loss] = frozenset(("binary_cross_entropy", "teacher_cross_entropy"))
@@ -18,6 +20,9 @@ POINTWISE: frozenset[Loss] = frozenset(("binary_cross_entropy", "teacher_cross_e
 
 TAUGHT: frozenset[Loss] = frozenset(("teacher_cross_entropy", "margin_mse"))
 """Losses towards a teacher's score, which the training pairs must carry."""
+
+
+TRACKERS = ("tensorboard", "wandb", "mlflow")
 
 
 class TrainingError(PolyrankError):
@@ -36,6 +41,12 @@ class Recipe:
     embeddings, n the n lowest layers too; `average_last` is the number of checkpoints, evenly spread over the last
     fifth of the steps, whose weights are averaged (0: the last weights); `base_share` is the share of the weights it
     started from in the result (0: none), for a stage that must not forget the one before it.
+
+    `accumulate` batches make a step; gradients longer than `max_grad_norm` are cut. `keep_layers` are the base's layers
+    that the model keeps, from 0 (empty: all); `lora_rank` trains adapters of this rank alone and merges them (0: none);
+    `adversarial` is the distance of FGM's move of the embeddings (0: none). `evaluate_every` is in epochs, with dev
+    pairs: a checkpoint is written each time, `patience` evaluations without a gain end the training (0: never), and
+    the best checkpoint is the result. `report_to` names trackers: tensorboard, wandb, mlflow.
     """
 
     name: str
@@ -61,6 +72,14 @@ class Recipe:
     frozen_layers: int = -1
     average_last: int = 0
     base_share: float = 0.0
+    accumulate: int = 1
+    max_grad_norm: float = 1.0
+    keep_layers: tuple[int, ...] = ()
+    lora_rank: int = 0
+    adversarial: float = 0.0
+    evaluate_every: float = 0.5
+    patience: int = 0
+    report_to: tuple[str, ...] = ()
 
     @property
     def pointwise(self) -> bool:
@@ -103,14 +122,24 @@ def _fault(recipe: Recipe) -> str | None:
         return "epochs, batch_size, queries_per_batch, temperature, max_length and gains must be positive"
     if not 0.0 <= recipe.base_share <= 1.0:
         return "`base_share` must be from 0 to 1"
+    if min(recipe.accumulate, recipe.max_grad_norm, recipe.evaluate_every) <= 0 or recipe.adversarial < 0:
+        return "accumulate, max_grad_norm and evaluate_every must be positive, adversarial not negative"
+    if recipe.adversarial and (recipe.frozen_layers >= 0 or recipe.lora_rank):
+        return "`adversarial` moves the embeddings, which `frozen_layers` and `lora_rank` do not train"
+    if recipe.average_last and (recipe.patience or recipe.lora_rank):
+        return "`average_last` cannot go with `patience` (the best checkpoint is the result) or `lora_rank`"
+    if unknown := set(recipe.report_to) - set(TRACKERS):
+        return f"`report_to` knows {', '.join(TRACKERS)}, not {', '.join(sorted(unknown))}"
     return None
 
 
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("name", "base_model", "licence", "init_from", "precision"), str),
     **dict.fromkeys(("max_length", "seed", "batch_size", "queries_per_batch", "frozen_layers", "average_last"), int),
+    **dict.fromkeys(("accumulate", "lora_rank", "patience"), int),
+    **dict.fromkeys(("max_grad_norm", "adversarial", "evaluate_every"), (int, float)),
     **dict.fromkeys(("epochs", "learning_rate", "warmup", "weight_decay", "base_share", "temperature"), (int, float)),
-    **dict.fromkeys(("languages", "gains", "seeds"), list),
+    **dict.fromkeys(("languages", "gains", "seeds", "keep_layers", "report_to"), list),
     "loss": (str, dict),
 }
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
+from rerank.judgements import JudgementError, open_text
 from rerank.train_average import refuse_taken
 from rerank.train_recipe import TrainingError
 
@@ -29,6 +30,28 @@ class Parallel:
     english: str
     text: str
     language: str
+
+
+def read_parallel(path: Path) -> list[Parallel]:
+    """Read parallel text: JSON lines of `english`, `text` and `language`; `.gz` is gunzipped.
+
+    Raises:
+        TrainingError: the file or a line is unreadable.
+    """
+    found = []
+    try:
+        with open_text(path) as lines:
+            for number, line in enumerate(lines, start=1):
+                try:
+                    row = json.loads(line)
+                    found.append(Parallel(str(row["english"]), str(row["text"]), str(row["language"])))
+                except (KeyError, TypeError, ValueError) as error:
+                    raise TrainingError(
+                        f"{path} line {number}: {error}; a line needs `english`, `text` and `language`"
+                    ) from error
+    except JudgementError as error:
+        raise TrainingError(str(error)) from error
+    return found
 
 
 def grow_tokenizer(teacher: Path, texts: Iterable[str], pieces: int) -> Tokenizer:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from rerank import train as train_module
 from rerank.template import DocumentTemplate, TemplateField
-from rerank.train import POLYRANK_JSON, train
+from rerank.train import POLYRANK_JSON, TrainOptions, train
 from rerank.train_average import average_weights
 from rerank.train_data import TrainingPair, read_pairs, write_pairs
 from rerank.train_recipe import Loss, Recipe, TrainingError, read_recipe
@@ -19,6 +20,7 @@ PAIRS = [
     TrainingPair("keyboard", {"title": "keyboard"}, 3),
     TrainingPair("keyboard", {"title": "mouse"}, 0, teacher=0.125),
 ]
+QUIET = TrainOptions(progress=False)
 RECIPE = Recipe(
     name="tiny",
     base_model="none",
@@ -160,8 +162,8 @@ def base(tmp_path: Path) -> Path:
 def test_a_tiny_model_learns_its_pairs(tmp_path: Path, base: Path, loss: dict[Loss, float]) -> None:
     write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
     recipe = replace(RECIPE, loss=loss, average_last=2, queries_per_batch=2)
-    once = train(replace(recipe, epochs=1), [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / "one", progress=False)
-    long = train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / "many", progress=False)
+    once = train(replace(recipe, epochs=1), [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / "one", QUIET)
+    long = train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / "many", QUIET)
     assert long.pairs == len(PAIRS)
     assert long.steps == 20 * once.steps
     assert long.loss < once.loss
@@ -176,7 +178,7 @@ def test_the_same_seed_gives_the_same_weights(tmp_path: Path, base: Path) -> Non
     write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
     recipe = replace(RECIPE, epochs=2, frozen_layers=1)
     for name in ("a", "b"):
-        train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / name, progress=False)
+        train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / name, QUIET)
     first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "b"))
     assert first == second
 
@@ -187,7 +189,7 @@ def test_the_base_share_draws_the_weights_back_to_where_they_started(tmp_path: P
     write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
     for name, epochs in (("a", 1), ("b", 3)):
         recipe = replace(RECIPE, epochs=epochs, base_share=1.0)
-        train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / name, progress=False)
+        train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / name, QUIET)
     first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "b"))
     assert first == second, "all of the start: training leaves no trace"
 
@@ -200,8 +202,8 @@ def test_seeds_are_averaged(tmp_path: Path, base: Path) -> None:
     write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
     recipe = replace(RECIPE, epochs=1, precision="bf16", init_from=str(base))
     for seed in (1, 2):
-        train(replace(recipe, seed=seed), [tmp_path / "pairs.jsonl.gz"], "", tmp_path / str(seed), progress=False)
-    train(replace(recipe, seeds=(1, 2)), [tmp_path / "pairs.jsonl.gz"], "", tmp_path / "both", progress=False)
+        train(replace(recipe, seed=seed), [tmp_path / "pairs.jsonl.gz"], "", tmp_path / str(seed), QUIET)
+    train(replace(recipe, seeds=(1, 2)), [tmp_path / "pairs.jsonl.gz"], "", tmp_path / "both", QUIET)
     one, two, both = (load_file(tmp_path / name / "model.safetensors") for name in ("1", "2", "both"))
     name = "classifier.weight"
     assert both[name].allclose((one[name] + two[name]) / 2)
@@ -232,3 +234,73 @@ def test_a_loss_towards_a_teacher_needs_one(tmp_path: Path) -> None:
     recipe = replace(RECIPE, loss={"margin_mse": 1.0})
     with pytest.raises(TrainingError, match="4 of 5 pairs have no `teacher`"):
         train(recipe, [tmp_path / "pairs.jsonl.gz"], "base", tmp_path / "out")
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore")
+def test_a_resumed_training_gives_the_same_weights(tmp_path: Path, base: Path) -> None:
+    from transformers import TrainerCallback
+
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
+    data = [tmp_path / "pairs.jsonl.gz"]
+    recipe = replace(RECIPE, epochs=4, batch_size=2, evaluate_every=1.0, average_last=2)
+    train(recipe, data, str(base), tmp_path / "whole", QUIET)
+
+    class Killed(TrainerCallback):  # type: ignore[misc]
+        def on_save(self, args: object, state: object, control: object, **kwargs: object) -> None:
+            if getattr(state, "global_step", 0) == 9:
+                raise KeyboardInterrupt
+
+    original = train_module._callbacks
+    train_module._callbacks = lambda job, out: [*original(job, out), Killed()]
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe, data, str(base), tmp_path / "cut", QUIET)
+    finally:
+        train_module._callbacks = original
+    with pytest.raises(TrainingError, match="--resume"):
+        train(recipe, data, str(base), tmp_path / "cut", QUIET)
+    train(recipe, data, str(base), tmp_path / "cut", TrainOptions(resume=True, progress=False))
+    first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut"))
+    assert first == second
+    assert not (tmp_path / "cut.checkpoints").exists()
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore")
+def test_training_stops_when_dev_gains_no_more(tmp_path: Path, base: Path) -> None:
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
+    recipe = replace(RECIPE, epochs=50, evaluate_every=1.0, patience=2, learning_rate=1e-9, report_to=("tensorboard",))
+    options = TrainOptions(dev=tmp_path / "pairs.jsonl.gz", progress=False)
+    made = train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / "out", options)
+    assert made.steps == 3, "one evaluation and two without a gain"
+    assert list((tmp_path / "out.runs").glob("events*"))
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore")
+def test_adapters_layers_and_noise(tmp_path: Path, base: Path) -> None:
+    from safetensors.torch import load_file
+
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
+    data = [tmp_path / "pairs.jsonl.gz"]
+    changes: dict[str, dict[str, object]] = {
+        "plain": {},
+        "lora": {"lora_rank": 2},
+        "small": {"keep_layers": (1,)},
+        "noise": {"adversarial": 0.5, "accumulate": 2, "loss": {"rank_net": 1.0, "contrast": 0.5}},
+    }
+    weights = {}
+    for name, change in changes.items():
+        recipe = replace(RECIPE, epochs=2, queries_per_batch=2, **change)  # type: ignore[arg-type]
+        train(recipe, data, str(base), tmp_path / name, QUIET)
+        weights[name] = load_file(tmp_path / name / "model.safetensors")
+    assert weights["lora"].keys() == weights["noise"].keys() == weights["plain"].keys()
+    start = load_file(base / "model.safetensors")
+    query = "encoder.layer.0.attention.self.query.weight"
+    assert not weights["lora"]["bert." + query].equal(start[query]), "the adapter is merged"
+    table = "embeddings.word_embeddings.weight"
+    assert weights["lora"]["bert." + table].equal(start[table]), "nothing else was trained"
+    assert not any("layer.1" in name for name in weights["small"])
+    with pytest.raises(TrainingError, match="layers 0 to 1"):
+        train(replace(RECIPE, keep_layers=(0, 2)), data, str(base), tmp_path / "none", QUIET)

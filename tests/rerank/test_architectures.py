@@ -35,7 +35,7 @@ def verified(bundle: Bundle) -> Bundle:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_cross_encoder_goes_all_the_way(tmp_path: Path, kind: str) -> None:
-    from rerank.train import train
+    from rerank.train import TrainOptions, train
     from rerank.train_data import TrainingPair, write_pairs
     from tests.rerank.test_train import RECIPE
 
@@ -43,7 +43,7 @@ def test_a_cross_encoder_goes_all_the_way(tmp_path: Path, kind: str) -> None:
     pairs = [TrainingPair(pair.query, {"title": pair.document}, number % 2) for number, pair in enumerate(SAMPLE_PAIRS)]
     write_pairs(tmp_path / "pairs.jsonl.gz", pairs[:4])
     recipe = replace(RECIPE, epochs=1, batch_size=4, max_length=48)
-    train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / "trained", progress=False)
+    train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / "trained", TrainOptions(progress=False))
     exported = verified(export(str(tmp_path / "trained"), tmp_path / "fp32"))
     assert exported.manifest.metrics["onnx_to_torch"]["difference_max"] < 5e-3
     assert exported.manifest.metrics["onnx_to_torch"]["kendall_tau"] > 0.999

@@ -113,7 +113,7 @@ def distil(
     from rerank.losses import ToTheTeacher
 
     texts = list(dict.fromkeys(pair.english for pair in parallel))
-    vectors = _load(teacher, recipe).encode(texts, batch_size=128, show_progress_bar=False, normalize_embeddings=True)
+    vectors = _load(teacher, recipe).encode(texts, batch_size=128, show_progress_bar=False)
     places = {text: place for place, text in enumerate(texts)}
     rows: dict[str, list[Any]] = {
         "text": [*texts, *(pair.text for pair in parallel)],

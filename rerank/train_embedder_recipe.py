@@ -58,7 +58,7 @@ def read_embedder_recipe(path: Path) -> EmbedderRecipe:
         template = DocumentTemplate.from_json(data.pop("template", None))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ModelInputError) as error:
         raise TrainingError(f"cannot read the recipe {path}: {error}") from error
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    values: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in data.items()}
     try:
         recipe = EmbedderRecipe(template=template, sha256=hashlib.sha256(content).hexdigest(), **values)
     except TypeError as error:

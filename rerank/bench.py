@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ class _System:
     products: float | None
     rss_mb: float
     times: list[float]
+    cpu_times: list[float] = field(default_factory=list)
     joules: float | None = None
 
 
@@ -64,9 +65,9 @@ def bench(
 ) -> list[dict[str, Any]]:
     """Measure every system in every combination; return one row each.
 
-    A row holds milliseconds a request (p50, p95, p99), pairs and tokens a second, growth of memory in MB when loaded
-    and warmed, joules a request where the machine tells, the share of its measured matrix product peak, and nDCG@10
-    where the lists are judged. Tokens exclude padding.
+    A row holds milliseconds a request (p50, p95, p99) and its CPU time over all threads (median), pairs and tokens a
+    second, growth of memory in MB when loaded and warmed, joules a request where the machine tells, the share of its
+    measured matrix product peak, and nDCG@10 where the lists are judged. Tokens exclude padding.
 
     Args:
         bundles: reranker bundles.
@@ -186,14 +187,15 @@ def _tokenizer(bundle: Bundle, length: int) -> Tokenizer:
 def _take_turns(systems: Iterable[_System], request: Sequence[Pair], seconds: float) -> None:
     systems = list(systems)
     for system in systems:
-        system.times, system.joules = [], None
+        system.times, system.cpu_times, system.joules = [], [], None
         system.score(request)
     started = time.perf_counter()
     while len(systems[0].times) < LEAST_RUNS or time.perf_counter() - started < seconds:
         for system in systems:
-            energy, begin = energy_joules(), time.perf_counter()
+            energy, begin, cpu = energy_joules(), time.perf_counter(), time.process_time()
             system.score(request)
             system.times.append((time.perf_counter() - begin) * 1000)
+            system.cpu_times.append((time.process_time() - cpu) * 1000)
             if energy is not None and (after := energy_joules()) is not None:
                 system.joules = (system.joules or 0.0) + after - energy
 
@@ -210,6 +212,7 @@ def _row(system: _System, window: int, length: int, tokens: int, threads: int, q
         "p50_ms": round(p50, 2),
         "p95_ms": round(p95, 2),
         "p99_ms": round(p99, 2),
+        "cpu_ms": round(float(np.median(system.cpu_times)), 2),
         "pairs_per_s": round(window / p50 * 1000, 1),
         "tokens_per_s": round(rate),
         "peak_share": None if share is None else round(share, 3),

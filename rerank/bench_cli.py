@@ -10,7 +10,18 @@ from rich.console import Console
 from rich.table import Table
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-_SHOWN = ("system", "precision", "batch_tokens", "window", "length", "p50_ms", "p95_ms", "p99_ms", "pairs_per_s")
+_SHOWN = (
+    "system",
+    "precision",
+    "batch_tokens",
+    "window",
+    "length",
+    "p50_ms",
+    "p95_ms",
+    "p99_ms",
+    "cpu_ms",
+    "pairs_per_s",
+)
 
 
 @click.command()

@@ -11,6 +11,7 @@ from plugin.artifacts import ArtifactStore
 from plugin.build import build_plugin
 from plugin.capacity import heap_mb
 from plugin.errors import NodeError
+from plugin.explain_cli import explain
 from plugin.ground import ground_for
 from plugin.layout import lay_out
 from plugin.model_service import service_log
@@ -100,7 +101,7 @@ def build(out: Path) -> None:
     click.echo(build_plugin(out, distribution))
 
 
-for command in (search, evaluate, tune, pipelines):
+for command in (search, explain, evaluate, tune, pipelines):
     main.add_command(command)
 
 

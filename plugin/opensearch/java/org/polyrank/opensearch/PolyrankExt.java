@@ -21,7 +21,9 @@ final class PolyrankExt extends SearchExtBuilder {
     static final String RERANK_WINDOW = "rerank_window";
     static final String TOP_K = "top_k";
     static final String PROFILE = "profile";
-    private static final List<String> KEYS = List.of(QUERY, DEADLINE_MS, RERANK_WINDOW, TOP_K, PROFILE);
+    static final String EXPLAIN = "explain";
+    private static final int MAX_EXPLAINED = 20;
+    private static final List<String> KEYS = List.of(QUERY, DEADLINE_MS, RERANK_WINDOW, TOP_K, PROFILE, EXPLAIN);
 
     private final Map<String, Object> content;
 
@@ -42,6 +44,9 @@ final class PolyrankExt extends SearchExtBuilder {
                 case DEADLINE_MS -> wrongInteger(value, PipelineConfig.MAX_DEADLINE_MS);
                 case RERANK_WINDOW, TOP_K -> wrongInteger(value, PipelineConfig.MAX_WINDOW);
                 case PROFILE -> wrongProfile(value);
+                case EXPLAIN -> value instanceof List<?> ids && ids.size() <= MAX_EXPLAINED && ids.stream().allMatch(String.class::isInstance)
+                    ? null
+                    : "must be a list of at most " + MAX_EXPLAINED + " ids";
                 default -> "is unknown: known keys are " + KEYS;
             };
             if (problem != null) throw new ParsingException(parser.getTokenLocation(), "[ext." + NAME + "." + key + "] " + problem);
@@ -100,6 +105,11 @@ final class PolyrankExt extends SearchExtBuilder {
 
     int topK(int fallback) {
         return content.get(TOP_K) instanceof Integer topK ? topK : fallback;
+    }
+
+    /** Ids of the documents whose relevance is to be explained. */
+    List<String> explained() {
+        return content.get(EXPLAIN) instanceof List<?> ids ? ids.stream().map(String::valueOf).toList() : List.of();
     }
 
     /** What the request says about the shopper, or null. */

@@ -42,6 +42,7 @@ final class Report {
     private int reranked;
     private Map<String, Object> spread = Map.of();
     private final Map<DocKey, Map<String, String>> effects = new HashMap<>();
+    private final Map<DocKey, Map<String, Object>> explained = new HashMap<>();
 
     Report(int window) {
         this.window = window;
@@ -73,6 +74,11 @@ final class Report {
     /** What the policy's rules did to one document. */
     synchronized void effects(DocKey doc, Map<String, String> rules) {
         effects.put(doc, rules);
+    }
+
+    /** What carried the cross-encoder's score of one document. */
+    synchronized void explained(DocKey doc, Map<String, Object> occlusion) {
+        explained.put(doc, occlusion);
     }
 
     synchronized void understanding(Understanding answer) {
@@ -163,6 +169,8 @@ final class Report {
         map.put("final", rankAndScore(position + 1, doc.finalScore()));
         Map<String, String> rules = effects.get(doc.candidate().doc());
         if (rules != null) map.put("policy", new LinkedHashMap<>(rules));
+        Map<String, Object> occlusion = explained.get(doc.candidate().doc());
+        if (occlusion != null) map.put("occlusion", occlusion);
         return map;
     }
 

@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.IntStream;
 
 /** Lets the cross-encoder read the top of the fused window, best first, as far as time allows, and blends its scores in. */
 final class Reranking {
@@ -47,10 +48,11 @@ final class Reranking {
         }
         double[] relevance = new double[documents.size()];
         Arrays.fill(relevance, Double.NaN);
-        return read(fields, modelQuery, 0, relevance).thenApplyAsync(
-            read -> read == 0 ? null : blend(fused, documents, Arrays.copyOf(relevance, read)),
-            callerContext
-        );
+        return read(fields, modelQuery, 0, relevance).thenComposeAsync(read -> {
+            if (read == 0) return CompletableFuture.completedFuture(null);
+            List<RankedDoc> blended = blend(fused, documents, Arrays.copyOf(relevance, read));
+            return explain(fused, documents, fields, relevance, modelQuery).thenApply(done -> blended);
+        }, callerContext);
     }
 
     /** Reads the documents from `start` on, chunk by chunk, into `relevance`; returns how many it got through. */
@@ -77,6 +79,33 @@ final class Reranking {
                 return true;
             })
             .thenCompose(went -> went ? read(fields, modelQuery, end, relevance) : CompletableFuture.completedFuture(start));
+    }
+
+    /** Has what the request asks about explained, once the ranking stands; without time for it the ranking is all there is. */
+    private CompletableFuture<Void> explain(
+        List<RankedDoc> fused,
+        List<WindowDocument> documents,
+        List<Map<String, Object>> fields,
+        double[] relevance,
+        String modelQuery
+    ) {
+        List<String> ids = ext.explained();
+        int[] asked = IntStream.range(0, relevance.length).filter(i -> ids.contains(documents.get(i).id()) && !Double.isNaN(relevance[i])).toArray();
+        Occlusion occlusion = new Occlusion(Arrays.stream(asked).mapToObj(fields::get).toList());
+        if (occlusion.texts().isEmpty()) return CompletableFuture.completedFuture(null);
+        Map<String, Object> body = Map.of("query", modelQuery, "documents", occlusion.texts());
+        long since = System.nanoTime();
+        return deadline.watch(engine.services().call("/rerank", body, deadline, answer -> RerankAnswer.scores(answer, occlusion.texts().size())))
+            .handle((scores, error) -> {
+                report.took(Report.Stage.SERVICE, since);
+                if (error != null) {
+                    report.degraded("explain", error);
+                    return null;
+                }
+                List<Map<String, Object>> effects = occlusion.effects(Arrays.stream(asked).mapToDouble(i -> relevance[i]).toArray(), scores);
+                for (int i = 0; i < asked.length; i++) report.explained(fused.get(asked[i]).candidate().doc(), effects.get(i));
+                return null;
+            });
     }
 
     private List<RankedDoc> blend(List<RankedDoc> fused, List<WindowDocument> documents, double[] relevance) {

@@ -1,6 +1,6 @@
-"""Response time and quality against the deadline, with a model service slowed down: what is late is lost, never the search.
+"""Response time and quality against the deadline, with a slowed model service: what is late is lost, never the search.
 
-    python -m bench.deadline --index products --queries demo/queries.jsonl --qrels demo/qrels.tsv [--svg FILE] [--json FILE]
+    python -m bench.deadline --index products --queries demo/queries.jsonl --qrels demo/qrels.tsv [--svg FILE]
 
 Needs `plugin up` with its service and an ingested index. A proxy in front of the service adds each delay to every call;
 the cluster points at it while this runs. The pipeline is the installed one with chunks of 10 documents.
@@ -138,23 +138,24 @@ def draw(results: dict[int, dict[int, Json]]) -> str:
     low, high = min(values) - 0.01, max(values) + 0.01
     deadlines = sorted({deadline for row in results.values() for deadline in row})
 
-    def place(deadline: int, value: float) -> str:
-        return f"{70 + 500 * deadlines.index(deadline) / max(1, len(deadlines) - 1):.1f},{330 - 300 * (value - low) / (high - low):.1f}"
+    def place(deadline: int, value: float) -> tuple[float, float]:
+        across = 70 + 500 * deadlines.index(deadline) / max(1, len(deadlines) - 1)
+        return round(across, 1), round(330 - 300 * (value - low) / (high - low), 1)
 
     parts = []
     for number, (delay, row) in enumerate(results.items()):
         colour = ("#1b6", "#16b", "#b61", "#b16", "#666")[number % 5]
-        points = " ".join(place(deadline, cell["nDCG@10"]) for deadline, cell in row.items())
+        points = " ".join("{},{}".format(*place(deadline, cell["nDCG@10"])) for deadline, cell in row.items())
         parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts.append(f'<text x="580" y="{50 + 20 * number}" fill="{colour}">service + {delay} ms</text>')
     for deadline in deadlines:
-        x = place(deadline, low).split(",")[0]
-        parts.append(f'<text x="{x}" y="350" text-anchor="middle">{deadline}</text>')
+        parts.append(f'<text x="{place(deadline, low)[0]}" y="350" text-anchor="middle">{deadline}</text>')
     for step in range(5):
         value = low + (high - low) * step / 4
         parts.append(f'<text x="60" y="{334 - 75 * step}" text-anchor="end">{value:.3f}</text>')
     parts.append('<text x="320" y="375" text-anchor="middle">deadline, ms</text><text x="10" y="20">nDCG@10</text>')
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 390" font-family="sans-serif" font-size="13">{"".join(parts)}</svg>\n'
+    frame = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 390" font-family="sans-serif" font-size="13">'
+    return frame + "".join(parts) + "</svg>\n"
 
 
 @click.command(help=__doc__)

@@ -95,7 +95,7 @@ def as_html(explanation: Explanation) -> str:
         for rule, effect in explanation.hit.get("policy", {}).items()
     )
     texts = "".join(
-        f"<p><b>{escape(field)}</b> {_marked([one for one in explanation.words if one['field'] == field], strongest)}</p>"
+        f"<p><b>{escape(field)}</b> {_marked(explanation, field, strongest)}</p>"
         for field in dict.fromkeys(word["field"] for word in explanation.words)
     )
     title = f"{explanation.query}: {explanation.doc_id}"
@@ -109,8 +109,8 @@ def as_html(explanation: Explanation) -> str:
     )
 
 
-def _marked(words: Sequence[Mapping[str, Any]], strongest: float) -> str:
-    return " ".join(_word(word, strongest) for word in words)
+def _marked(explanation: Explanation, field: str, strongest: float) -> str:
+    return " ".join(_word(word, strongest) for word in explanation.words if word["field"] == field)
 
 
 def _word(word: Mapping[str, Any], strongest: float) -> str:

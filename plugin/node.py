@@ -111,7 +111,8 @@ def jvm_options(config: NodeConfig, runtime: Java) -> list[str]:
         "-Dlog4j.shutdownHookEnabled=false",
         "-Dio.netty.noUnsafe=true",
         "-Dopensearch.networkaddress.cache.ttl=60",
-        "-Dopensearch.xcontent.depth.max=250",  # at 10,000 levels OpenSearch's parser overflows, and ends the node
+        # 10,000 levels overflow the stack of OpenSearch's parser, and end the node
+        "-Dopensearch.xcontent.depth.max=250",
         "--enable-native-access=ALL-UNNAMED",
         f"-Djava.io.tmpdir={config.folder / 'tmp'}",
     ]

@@ -35,11 +35,12 @@ final class Deadline implements AutoCloseable {
     private RuntimeException end;
     private boolean closed;
 
-    Deadline(ThreadPool threadPool, Task task, long limitMs) {
+    /** `reserveMs` of the limit are left for what follows. */
+    Deadline(ThreadPool threadPool, Task task, long limitMs, long reserveMs) {
         this.threadPool = threadPool;
         this.task = task;
         this.limitMs = limitMs;
-        this.endNanos = System.nanoTime() + limitMs * 1_000_000;
+        this.endNanos = System.nanoTime() + (limitMs - reserveMs) * 1_000_000;
         schedule();
     }
 

@@ -11,5 +11,6 @@ record Engine(
     ClusterService clusterService,
     ServicePool services,
     VectorFields vectorFields,
-    Throughput throughput
+    Throughput throughput,
+    LastSearch lastSearch
 ) {}

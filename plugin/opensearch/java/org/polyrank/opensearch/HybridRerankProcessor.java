@@ -61,11 +61,16 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
         SearchNote note = SearchTaskFilter.currentNote(engine.threadPool().getThreadContext());
         Task task = note.task();
         CallerContext callerContext = new CallerContext(engine.threadPool());
-        Deadline deadline = new Deadline(engine.threadPool(), task, ext.deadlineMs(config.deadlineMs()));
+        int limitMs = ext.deadlineMs(config.deadlineMs());
+        Deadline deadline = new Deadline(engine.threadPool(), task, limitMs, engine.lastSearch().reserve(limitMs));
         start(request, ext, queryText, report, task, deadline, callerContext).whenCompleteAsync((outcome, error) -> {
             deadline.close();
             if (deadline.isCancelled()) listener.onFailure(deadline.cancelled());
-            else listener.onResponse(rewritten(request, outcome, error, report, note));
+            else {
+                SearchRequest last = rewritten(request, outcome, error, report, note);
+                note.handOver();
+                listener.onResponse(last);
+            }
         }, callerContext);
     }
 

@@ -46,7 +46,7 @@ public final class PolyrankPlugin extends Plugin implements SearchPipelinePlugin
     ) {
         ServicePool services = new ServicePool(environment.settings(), clusterService.getClusterSettings());
         VectorFields vectorFields = new VectorFields(clusterService, indexNameExpressionResolver, namedWriteableRegistry);
-        engine = new Engine(client, threadPool, clusterService, services, vectorFields, new Throughput());
+        engine = new Engine(client, threadPool, clusterService, services, vectorFields, new Throughput(), new LastSearch());
         return List.of();
     }
 
@@ -57,7 +57,7 @@ public final class PolyrankPlugin extends Plugin implements SearchPipelinePlugin
 
     @Override
     public List<ActionFilter> getActionFilters() {
-        return List.of(new SearchTaskFilter(engine.threadPool().getThreadContext()));
+        return List.of(new SearchTaskFilter(engine));
     }
 
     @Override

@@ -7,10 +7,18 @@ import org.opensearch.tasks.Task;
 /** What this node knows of one search while it runs: its task, and what is to be done to its response. */
 final class SearchNote {
     private final Task task;
+    private final LastSearch lastSearch;
+    private volatile long handedOverNanos;
     private volatile UnaryOperator<SearchResponse> finisher = UnaryOperator.identity();
 
-    SearchNote(Task task) {
+    SearchNote(Task task, LastSearch lastSearch) {
         this.task = task;
+        this.lastSearch = lastSearch;
+    }
+
+    /** The last search starts now. */
+    void handOver() {
+        handedOverNanos = System.nanoTime();
     }
 
     Task task() {
@@ -22,6 +30,7 @@ final class SearchNote {
     }
 
     SearchResponse finish(SearchResponse response) {
+        if (handedOverNanos != 0) lastSearch.observe((System.nanoTime() - handedOverNanos) / 1e6);
         return finisher.apply(response);
     }
 }

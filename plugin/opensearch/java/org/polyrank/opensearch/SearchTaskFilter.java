@@ -17,10 +17,12 @@ import org.opensearch.tasks.Task;
  */
 final class SearchTaskFilter implements ActionFilter {
     private static final String NOTE = "polyrank.search_note";
+    private final Engine engine;
     private final ThreadContext threadContext;
 
-    SearchTaskFilter(ThreadContext threadContext) {
-        this.threadContext = threadContext;
+    SearchTaskFilter(Engine engine) {
+        this.engine = engine;
+        this.threadContext = engine.threadPool().getThreadContext();
     }
 
     /** The note of the search that this thread works for. */
@@ -45,7 +47,7 @@ final class SearchTaskFilter implements ActionFilter {
             chain.proceed(task, action, request, listener);
             return;
         }
-        SearchNote note = new SearchNote(task);
+        SearchNote note = new SearchNote(task, engine.lastSearch());
         // A sub-search runs in its parent's context, where the key is already taken: clear it first.
         try (ThreadContext.StoredContext ignored = threadContext.newStoredContext(true, List.of(NOTE))) {
             threadContext.putTransient(NOTE, note);

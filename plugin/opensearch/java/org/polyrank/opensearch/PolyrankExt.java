@@ -22,8 +22,9 @@ final class PolyrankExt extends SearchExtBuilder {
     static final String TOP_K = "top_k";
     static final String PROFILE = "profile";
     static final String EXPLAIN = "explain";
+    static final String LOCALE = "locale";
     private static final int MAX_EXPLAINED = 20;
-    private static final List<String> KEYS = List.of(QUERY, DEADLINE_MS, RERANK_WINDOW, TOP_K, PROFILE, EXPLAIN);
+    private static final List<String> KEYS = List.of(QUERY, DEADLINE_MS, RERANK_WINDOW, TOP_K, PROFILE, EXPLAIN, LOCALE);
 
     private final Map<String, Object> content;
 
@@ -40,7 +41,7 @@ final class PolyrankExt extends SearchExtBuilder {
         Map<String, Object> content = parser.map();
         content.forEach((key, value) -> {
             String problem = switch (key) {
-                case QUERY -> value instanceof String ? null : "must be a text";
+                case QUERY, LOCALE -> value instanceof String ? null : "must be a text";
                 case DEADLINE_MS -> wrongInteger(value, PipelineConfig.MAX_DEADLINE_MS);
                 case RERANK_WINDOW, TOP_K -> wrongInteger(value, PipelineConfig.MAX_WINDOW);
                 case PROFILE -> wrongProfile(value);
@@ -105,6 +106,11 @@ final class PolyrankExt extends SearchExtBuilder {
 
     int topK(int fallback) {
         return content.get(TOP_K) instanceof Integer topK ? topK : fallback;
+    }
+
+    /** The language that the caller reads, BCP 47, or null. */
+    String locale() {
+        return (String) content.get(LOCALE);
     }
 
     /** Ids of the documents whose relevance is to be explained. */

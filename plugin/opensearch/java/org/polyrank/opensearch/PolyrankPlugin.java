@@ -78,7 +78,12 @@ public final class PolyrankPlugin extends Plugin implements SearchPipelinePlugin
     public Map<String, Processor.Factory<SearchResponseProcessor>> getResponseProcessors(Parameters parameters) {
         return Map.of(
             PolyrankResponseProcessor.TYPE,
-            (factories, tag, description, ignoreFailure, config, context) -> new PolyrankResponseProcessor(tag, description, ignoreFailure)
+            (factories, tag, description, ignoreFailure, config, context) -> new PolyrankResponseProcessor(
+                tag,
+                description,
+                ignoreFailure,
+                Localized.read(tag, config)
+            )
         );
     }
 

@@ -1,6 +1,7 @@
 package org.polyrank.opensearch;
 
 import java.util.List;
+import java.util.Map;
 import org.opensearch.action.search.SearchRequest;
 import org.opensearch.action.search.SearchResponse;
 import org.opensearch.action.search.SearchResponseSections;
@@ -13,8 +14,11 @@ import org.opensearch.search.pipeline.SearchResponseProcessor;
 final class PolyrankResponseProcessor extends AbstractProcessor implements SearchResponseProcessor {
     static final String TYPE = "polyrank_response";
 
-    PolyrankResponseProcessor(String tag, String description, boolean ignoreFailure) {
+    private final Localized localized;
+
+    PolyrankResponseProcessor(String tag, String description, boolean ignoreFailure, Localized localized) {
         super(tag, description, ignoreFailure);
+        this.localized = localized;
     }
 
     @Override
@@ -31,7 +35,10 @@ final class PolyrankResponseProcessor extends AbstractProcessor implements Searc
     public SearchResponse processResponse(SearchRequest request, SearchResponse response, PipelineProcessingContext context) {
         if (!(context.getAttribute(Report.ATTRIBUTE) instanceof Report report)) return response;
         int from = request.source() == null ? 0 : Math.max(0, request.source().from());
-        PolyrankExt section = new PolyrankExt(report.toMap(response.getHits().getHits(), from));
+        Map<String, Object> content = report.toMap(response.getHits().getHits(), from);
+        String locale = PolyrankExt.of(request).locale();
+        localized.addTo(content, response.getHits().getHits(), locale != null ? locale : report.language());
+        PolyrankExt section = new PolyrankExt(content);
         SearchResponseSections sections = response.getInternalResponse();
         return Responses.with(response, sections.hits(), (InternalAggregations) sections.aggregations(), List.of(section));
     }

@@ -93,6 +93,11 @@ final class Report {
         degraded(stage, inWords(error));
     }
 
+    /** The query's language, or null. */
+    synchronized String language() {
+        return understanding == null ? null : understanding.languageCode();
+    }
+
     /** For an error that the stage it happened in may have reported already. */
     synchronized void unlessDegraded(String stage, Throwable error) {
         if (degraded.isEmpty()) degraded(stage, error);

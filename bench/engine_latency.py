@@ -150,6 +150,8 @@ def systems(name: str, text: str, vector: list[float]) -> dict[str, tuple[str, b
     ids = [{"query": query, "size": WINDOW, "_source": False, "track_total_hits": False} for query in (match, knn)]
     both = "".join(json.dumps(line) + "\n" for body in ids for line in ({"index": name}, body))
     return {
+        "nothing": search({"match_none": {}}, 10),
+        "knn none shown": search(knn, 0),
         "match 10": search(match, 10),
         "match 100 ids": search(match, WINDOW, shown=False),
         "knn 10": search(knn, 10),

@@ -29,6 +29,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     glossary = folder / "resources" / "glossary"
     glossary.mkdir(parents=True)
     (glossary / "shop.tsv").write_text("en\tde\nwireless\tkabellose\nheadphones\tkopfhörer\n", encoding="utf-8")
+    synonyms = folder / "resources" / "synonyms"
+    synonyms.mkdir()
+    (synonyms / "de.txt").write_text("kopfhörer, ohrhörer\n", encoding="utf-8")
     return folder
 
 
@@ -63,6 +66,21 @@ def test_an_english_query_is_read_as_it_is(client: httpx.Client) -> None:
     assert found["model_query"] == body["query"]
     assert len(found["vector"]) == DIMENSION
     assert np.linalg.norm(found["vector"]) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_attributes_and_expansions_come_when_they_are_asked_for(client: httpx.Client) -> None:
+    body = {"query": "Kopfhörer unter 50 €", "languages": ["en"], "locale": "de", "expand": ["synonyms"]}
+    body |= {"want": ["language", "attributes"], "schema": {"price": "double"}}
+    found = ask(client, "/understand", body)
+    (price,) = found["attributes"]
+    assert (price["text"], price["high"], price["currency"]) == ("unter 50 €", 50.0, "EUR")
+    assert (price["use"], price["field"], price["reason"]) == ("filter", "price", None)
+    assert price["clause"] == {"range": {"price": {"lte": 50.0}}}
+    expected = {"text": "ohrhörer", "of": "kopfhörer", "language": "de", "source": "synonyms", "weight": 0.5}
+    assert found["expansion"] == [expected]
+    sure = ask(client, "/understand", body | {"min_confidence": 0.99})["attributes"][0]
+    assert (sure["use"], sure["clause"]) == ("ignored", None)
+    assert "0.95 is under 0.99" in sure["reason"]
 
 
 def test_only_what_is_wanted_is_computed(client: httpx.Client) -> None:
@@ -188,6 +206,11 @@ def test_a_wrong_rerank_is_told_what_is_wrong(client: httpx.Client, body: object
         {"query": "usb", "locale": 3},
         {"query": "usb", "vocabulary": "../../etc/passwd"},
         {"query": "usb", "vocabulary": ".hidden"},
+        {"query": "usb", "expand": ["guesses"]},
+        {"query": "usb", "schema": ["price"]},
+        {"query": "usb", "schema": {"price": 3}},
+        {"query": "usb", "min_confidence": 2},
+        {"query": "usb", "min_confidence": True},
     ],
 )
 def test_a_wrong_question_is_refused(client: httpx.Client, body: object) -> None:

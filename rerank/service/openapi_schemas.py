@@ -4,7 +4,8 @@ from typing import Any
 
 from rerank.expansion import KINDS
 from rerank.service.embed_endpoint import PATHS as EMBEDDING_PATHS
-from rerank.service.requests import LANGUAGE, MAX_LANGUAGES, Limits
+from rerank.service.question import MAX_LANGUAGES
+from rerank.service.requests import LANGUAGE, Limits
 from rerank.understand import ATTRIBUTES, WANTS
 
 Json = dict[str, Any]

@@ -2,20 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
-from rerank.attributes import SURE
-from rerank.expansion import KINDS
 from rerank.service.faults import MalformedRequest, RefusedValue, TooLarge
 from rerank.template import DocumentTemplate
-from rerank.understand import ATTRIBUTES, WANTS, Question
 
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 RESOURCE_NAME = re.compile(r"[^\s/\\.\x00-\x1f][^\s/\\\x00-\x1f]{0,254}")
-MAX_LANGUAGES = 64
-MAX_FIELDS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,69 +89,13 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def read_question(data: Mapping[str, Any], limits: Limits) -> Question:
-    """Read the body of /understand.
-
-    Raises:
-        RefusedValue: a value is missing or wrong.
-        TooLarge: the query is too long.
-    """
-    want = _strings(data, "want", list(WANTS))
-    _known("want", want, (*WANTS, ATTRIBUTES))
-    expansions = _strings(data, "expand", [])
-    _known("expand", expansions, KINDS)
-    languages = _strings(data, "languages", [])
-    if len(languages) > MAX_LANGUAGES:
-        raise TooLarge(f"`languages` may name {MAX_LANGUAGES} languages, got {len(languages)}")
-    for code in languages:
-        check_language(code)
-    locale = _language(data, "locale")
-    vocabulary = _optional_string(data, "vocabulary")
-    if vocabulary is not None and not RESOURCE_NAME.fullmatch(vocabulary):
-        raise RefusedValue("`vocabulary` must be a plain name")
-    query = read_text(data, "query", limits.query_characters)
-    return Question(
-        query,
-        tuple(dict.fromkeys(languages)),
-        frozenset(want),
-        locale,
-        vocabulary,
-        frozenset(expansions),
-        _schema(data),
-        _confidence(data),
-    )
-
-
-def _known(key: str, given: Iterable[str], options: tuple[str, ...]) -> None:
-    if unknown := sorted(set(given) - set(options)):
-        raise RefusedValue(f"`{key}` knows {', '.join(options)}, not {unknown[0][:40]!r}")
-
-
-def _schema(data: Mapping[str, Any]) -> Mapping[str, str]:
-    schema = data.get("schema")
-    if schema is None:
-        return {}
-    if not isinstance(schema, dict) or not all(isinstance(kind, str) for kind in schema.values()):
-        raise RefusedValue("`schema` must be an object: field -> type")
-    if len(schema) > MAX_FIELDS:
-        raise TooLarge(f"`schema` may name {MAX_FIELDS} fields, got {len(schema)}")
-    return schema
-
-
-def _confidence(data: Mapping[str, Any]) -> float:
-    value = data.get("min_confidence", SURE)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
-        raise RefusedValue("`min_confidence` must be a number from 0 to 1")
-    return float(value)
-
-
 def read_route(data: Mapping[str, Any]) -> Route:
     """Read which model is wanted: `model` and `language`.
 
     Raises:
         RefusedValue: one of them is no string, or the language is not BCP 47.
     """
-    return Route(_optional_string(data, "model"), _language(data, "language"))
+    return Route(read_optional(data, "model"), read_language(data, "language"))
 
 
 def read_rerank(
@@ -179,7 +118,7 @@ def read_rerank(
         raise RefusedValue(f"`{keys.documents}` must be a list of at least one text or object")
     if len(documents) > limits.documents:
         raise TooLarge(f"`{keys.documents}` may hold {limits.documents}, got {len(documents)}")
-    rank_fields = _strings(data, "rank_fields", []) or None
+    rank_fields = read_strings(data, "rank_fields", []) or None
     texts = tuple(_render(item, f"{keys.documents}[{i}]", template, rank_fields) for i, item in enumerate(documents))
     top_n = None if keys.top_n is None else _whole(data, keys.top_n)
     return RerankRequest(
@@ -268,14 +207,24 @@ def _checked(text: str, where: str) -> str:
     return text
 
 
-def _optional_string(data: Mapping[str, Any], key: str) -> str | None:
+def read_optional(data: Mapping[str, Any], key: str) -> str | None:
+    """Read a string that may be left out or null.
+
+    Raises:
+        RefusedValue: it is no string.
+    """
     value = data.get(key)
     if value is not None and not isinstance(value, str):
         raise RefusedValue(f"`{key}` must be a string")
     return value
 
 
-def _strings(data: Mapping[str, Any], key: str, default: list[str]) -> list[str]:
+def read_strings(data: Mapping[str, Any], key: str, default: list[str]) -> list[str]:
+    """Read a list of strings that may be left out or null.
+
+    Raises:
+        RefusedValue: it is no list of strings.
+    """
     value = data.get(key)
     if value is None:
         return default
@@ -284,8 +233,13 @@ def _strings(data: Mapping[str, Any], key: str, default: list[str]) -> list[str]
     return value
 
 
-def _language(data: Mapping[str, Any], key: str) -> str | None:
-    code = _optional_string(data, key)
+def read_language(data: Mapping[str, Any], key: str) -> str | None:
+    """Read a BCP 47 code that may be left out, null or empty.
+
+    Raises:
+        RefusedValue: it is none.
+    """
+    code = read_optional(data, key)
     return check_language(code) if code else None
 
 

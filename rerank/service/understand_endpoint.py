@@ -8,7 +8,8 @@ from starlette.responses import JSONResponse, Response
 
 from rerank.proposals import Proposal
 from rerank.service.body import read_body
-from rerank.service.requests import read_question, read_route
+from rerank.service.question import read_question
+from rerank.service.requests import read_route
 from rerank.service.state import ServiceState
 from rerank.understand import ATTRIBUTES
 

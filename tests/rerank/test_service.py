@@ -69,8 +69,8 @@ def test_an_english_query_is_read_as_it_is(client: httpx.Client) -> None:
 
 
 def test_attributes_and_expansions_come_when_they_are_asked_for(client: httpx.Client) -> None:
-    body = {"query": "Kopfhörer unter 50 €", "languages": ["en"], "locale": "de", "expand": ["synonyms"]}
-    body |= {"want": ["language", "attributes"], "schema": {"price": "double"}}
+    body: dict[str, Any] = {"query": "Kopfhörer unter 50 €", "languages": ["en"], "locale": "de"}
+    body |= {"expand": ["synonyms"], "want": ["language", "attributes"], "schema": {"price": "double"}}
     found = ask(client, "/understand", body)
     (price,) = found["attributes"]
     assert (price["text"], price["high"], price["currency"]) == ("unter 50 €", 50.0, "EUR")

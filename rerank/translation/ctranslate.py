@@ -38,7 +38,14 @@ class NeuralTranslator:
     """A Marian or NLLB model. Marian translates the one pair it is given; NLLB any two of its languages."""
 
     def __init__(
-        self, model: str | Path, pair: tuple[str, str] | None = None, *, device: str = "cpu", beam: int = 2
+        self,
+        model: str | Path,
+        pair: tuple[str, str] | None = None,
+        *,
+        device: str = "cpu",
+        beam: int = 2,
+        threads: int = 0,
+        max_tokens: int = MAX_TOKENS,
     ) -> None:
         """Load a model.
 
@@ -47,6 +54,8 @@ class NeuralTranslator:
             pair: source and target of a Marian model (BCP 47); None for NLLB.
             device: "cpu", "cuda" or "auto".
             beam: hypotheses that are followed.
+            threads: of one batch; 0: as many as CTranslate2 thinks good.
+            max_tokens: longer texts are cut off.
 
         Raises:
             MissingExtraError: CTranslate2 is not installed.
@@ -63,22 +72,23 @@ class NeuralTranslator:
         if missing:
             raise ResourceError(f"the model in {folder} has no {missing[0]}; convert it with --copy_files {files[0]}")
         try:
-            self._model = ctranslate2.Translator(str(folder), device=device)
+            self._model = ctranslate2.Translator(str(folder), device=device, intra_threads=threads)
             self._read, self._write = (sentencepiece.SentencePieceProcessor(str(folder / name)) for name in files)
         except (RuntimeError, ValueError, OSError) as error:
             raise ResourceError(f"the model in {folder} cannot be loaded: {error}") from error
         self._pairs = _nllb_pairs() if self._many else frozenset({pair} if pair else ())
         self._beam = beam
+        self._max_tokens = max_tokens
         self.name = "nllb" if self._many else "marian"
         with (folder / "model.bin").open("rb") as file:
-            self.version = f"{hashlib.file_digest(file, 'sha256').hexdigest()[:12]}-{beam}"
+            self.version = f"{hashlib.file_digest(file, 'sha256').hexdigest()[:12]}-{beam}-{max_tokens}"
 
     def pairs(self) -> frozenset[tuple[str, str]]:
         """Return the model's pairs."""
         return self._pairs
 
     def translate(self, texts: Sequence[str], source: str, target: str) -> list[Translation]:
-        """Translate each text of letters; others are kept. A text is cut off behind 256 tokens.
+        """Translate each text of letters; others are kept. A text is cut off behind `max_tokens`.
 
         The confidence is the geometric mean of the tokens' probabilities.
         """
@@ -87,7 +97,11 @@ class NeuralTranslator:
         if (source, target) not in self._pairs or not places:
             return result
         tokens = [self._tokens(texts[place], source) for place in places]
-        options: dict[str, Any] = {"beam_size": self._beam, "return_scores": True, "max_decoding_length": MAX_TOKENS}
+        options: dict[str, Any] = {
+            "beam_size": self._beam,
+            "return_scores": True,
+            "max_decoding_length": self._max_tokens,
+        }
         if self._many:
             options["target_prefix"] = [[NLLB_CODES[target]]] * len(places)
         made = self._model.translate_batch(tokens, max_batch_size=BATCH_TOKENS, batch_type="tokens", **options)
@@ -99,7 +113,7 @@ class NeuralTranslator:
         return result
 
     def _tokens(self, text: str, source: str) -> list[str]:
-        pieces = self._read.encode(text, out_type=str)[: MAX_TOKENS - 2]
+        pieces = self._read.encode(text, out_type=str)[: self._max_tokens - 2]
         return [*([NLLB_CODES[source]] if self._many else []), *pieces, END]
 
 

@@ -48,7 +48,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class TestMarian(TranslatorContract):
     @pytest.fixture(autouse=True)
     def _model(self, model: Path) -> None:
-        self._translator = NeuralTranslator(model, ("de", "en"))
+        self._translator = NeuralTranslator(model, ("de", "en"), threads=1, max_tokens=16)
 
     def translator(self) -> Translator:
         return self._translator

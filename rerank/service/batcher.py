@@ -137,6 +137,8 @@ class Batcher:
             raise Overloaded(f"{wait:.1f} s of work wait for {self.name}; try again or add an instance", wait)
         if work.deadline is None:
             return
+        if not self._works and now < work.deadline:
+            return  # nobody is kept waiting, and a speed that was measured in a bad moment gets corrected
         own = 0.0 if work.anytime or not self._tokens_per_s else work.waiting_tokens / self._tokens_per_s
         if now + MARGIN * (wait + own) > work.deadline:
             raise Overloaded(f"{self.name} would need {wait + own:.2f} s for this, more than its deadline leaves", wait)

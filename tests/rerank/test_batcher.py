@@ -108,6 +108,21 @@ def test_a_request_that_cannot_end_in_time_is_refused_at_once() -> None:
     batcher.close()
 
 
+def test_a_bad_moment_does_not_shut_out_everybody_for_ever() -> None:
+    pause_s = [0.2]
+
+    def model(batch: Sequence[Tokens]) -> NDArray[np.float32]:
+        time.sleep(pause_s[0])
+        return np.zeros(len(batch), np.float32)
+
+    batcher = Batcher("test", model, BatchLimits(batch_tokens=10))
+    batcher.submit([text(1, 10)] * 2).future.result(30)
+    pause_s[0] = 0.0
+    late = batcher.submit([text(1, 10)] * 20, deadline=time.monotonic() + 2.0)  # 4 s, by the speed that is known
+    assert late.future.result(30).whole
+    batcher.close()
+
+
 def test_what_is_late_fails_or_keeps_what_it_has(gate: Gate) -> None:
     batcher = started(gate, batch_tokens=10)
     soon = time.monotonic() + 0.05

@@ -55,9 +55,10 @@ def main(data: Path, teacher: Path, out: Path, minutes: float, pieces: int, lear
     recipe = replace(recipe, minutes=minutes, learning_rate=learning_rate)
     products = read_products(data / "chorus-icecat" / "corpus.jsonl.gz")
     everything = read_parallel(data)
-    known = grow_model(teacher, [pair for part in everything.values() for pair in part], pieces, out / "start")
+    if not (out / "start").exists():  # a second run in the same folder trains the same start again
+        known = grow_model(teacher, [pair for part in everything.values() for pair in part], pieces, out / "start")
+        click.echo(f"pieces: {known}; parallel texts: { {name: len(part) for name, part in everything.items()} }")
     taught = catalogue_words(everything, products)
-    click.echo(f"pieces: {known}; parallel texts: { {name: len(part) for name, part in everything.items()} }")
     click.echo(f"trained on: {len(taught)} rows")
     trained = distil(recipe, taught, str(teacher), str(out / "start"), out / "model", progress=False)
     click.echo(f"steps: {trained.steps}, mean loss {trained.loss:.2e}")

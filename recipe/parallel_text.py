@@ -3,7 +3,7 @@
 import csv
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +19,8 @@ _TATOEBA = {"deu": "de", "spa": "es", "fra": "fr", "ita": "it", "nld": "nl", "po
 _WIKTIONARY = {"zh": "cmn"}
 ALTERNATIVES = re.compile(r"\s*\|\s*")
 WORD = re.compile(r"[a-z]{2,}")
+
+FEWEST_TITLES = 3
 
 REPEATED = {"chorus-translated": 6, "product-phrases": 3}
 """Few texts, and the nearest to what shoppers type: seen more often than the others."""
@@ -36,8 +38,9 @@ def read_parallel(data: Path) -> dict[str, list[Parallel]]:
 
 
 def catalogue_words(everything: Mapping[str, Sequence[Parallel]], products: Sequence[Product]) -> list[Parallel]:
-    """Return what to train on: of the dictionary only entries all of whose English words the catalogue has."""
-    words = {word for product in products for text in product.fields.values() for word in WORD.findall(text.lower())}
+    """Return what to train on: of the dictionary only entries all of whose English words several titles have."""
+    counts = Counter(word for product in products for word in set(WORD.findall(product.fields["title"].lower())))
+    words = {word for word, count in counts.items() if count >= FEWEST_TITLES}
     taught: list[Parallel] = []
     for name, part in everything.items():
         if name == "wiktionary-en-xx":

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from rerank.bundle import MANIFEST
 from rerank.errors import MissingExtraError
 from rerank.train_average import average_weights, refuse_taken
 from rerank.train_data import TrainingPair, provenance, read_pairs
@@ -152,6 +153,8 @@ def _load(base: str, recipe: Recipe) -> Any:
 
     if recipe.precision == "fp16" and device() == "cpu":
         raise TrainingError('`precision = "fp16"` needs a GPU; on a CPU use "bf16" or "fp32"')
+    if (Path(base) / MANIFEST).is_file():
+        raise TrainingError(f"{base} is a bundle, which cannot be trained; name the folder it was exported from")
     try:
         model = CrossEncoder(base, num_labels=1, max_length=recipe.max_length, device=device())
     except (OSError, ValueError) as error:

@@ -15,6 +15,7 @@ from ingest.check import check_feeds, exit_code
 from ingest.clean import Brands, declared_language
 from ingest.document import TRANSLATED_FIELDS
 from ingest.feeds import Feed, open_dead_letters
+from ingest.reindex_cli import reindex_group
 from ingest.report import RunReport, Tally
 from ingest.run import BATCH_SIZE
 from ingest.session import RunOptions
@@ -201,3 +202,6 @@ def _progress(feeds: Sequence[Feed]) -> Iterator[Callable[[Tally], None]]:
 
 def _print(report: RunReport, as_json: bool) -> None:
     click.echo(json.dumps(report.as_json(), indent=2, ensure_ascii=False) if as_json else "\n".join(report.lines()))
+
+
+main.add_command(reindex_group(_run_options, _progress))

@@ -2,7 +2,8 @@
 
 PolyrankError
 └── IngestError
-    └── FeedError   a feed cannot be opened or read on
+    ├── FeedError      a feed cannot be opened or read on
+    └── ReindexError   an index cannot be built beside another, or may not take its place
 """
 
 from rerank.errors import PolyrankError
@@ -14,3 +15,7 @@ class IngestError(PolyrankError):
 
 class FeedError(IngestError):
     """A feed cannot be opened, is of an unknown kind, or breaks off."""
+
+
+class ReindexError(IngestError):
+    """An index cannot be built beside another, or may not take its place."""

@@ -57,6 +57,7 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
             listener.onResponse(request);
             return;
         }
+        PinnedIndices.pin(request, engine.clusterService().state());
         leaveOutVectors(request.source());
         SearchNote note = SearchTaskFilter.currentNote(engine.threadPool().getThreadContext());
         Task task = note.task();

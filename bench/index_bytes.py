@@ -2,6 +2,9 @@
 
     python -m bench.index_bytes --data ../shared/data/chorus-icecat [--counts 5000,19406] [--dimension 384]
 
+Also prints how many products the shipped embedder embeds in a second of one CPU (by `process_time`: other work on the
+machine does not count).
+
 Fills an index with and one without vectors for each count, merges each to one segment, prints what the store takes and
 drops them. The vectors are those of a hash and not of a model: their bytes are the same and they cost no time.
 """
@@ -9,22 +12,34 @@ drops them. The vectors are those of a hash and not of a model: their bytes are 
 import json
 import tempfile
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import click
 
 from ingest.dead_letters import DeadLetterFile
+from ingest.embed import embed_documents
 from ingest.feeds import open_feed
 from ingest.run import BATCH_SIZE, Stages, read_batches, run_stages
 from ingest.sinks import IndexSink
 from plugin.client import OpenSearch, cluster_errors, connect
 from plugin.index import IndexSpec, VectorField
 from rerank.baselines import HashEmbedder
+from rerank.embedder import load_embedder
 from rerank.language import ScriptDetector, load_detector
 from rerank.template import DEFAULT_TEMPLATE
 
 LANGUAGES = ("en",)
+
+
+def embedder_speed(corpus: Path, count: int) -> float:
+    """Products that the shipped embedder embeds in a second of one CPU."""
+    embedder = load_embedder()
+    documents = [one for batch in read_batches([open_feed(corpus)], BATCH_SIZE, count) for one in batch.documents]
+    embed_documents(documents[:16], embedder, embedder.template)  # the first run sets up
+    start = process_time()
+    embed_documents(documents, embedder, embedder.template)
+    return len(documents) / (process_time() - start)
 
 
 def measure(client: OpenSearch, corpus: Path, count: int, dimension: int | None) -> dict[str, Any]:
@@ -60,6 +75,8 @@ def measure(client: OpenSearch, corpus: Path, count: int, dimension: int | None)
 @click.option("--url", help="Address of the cluster; default: the running node.")
 def main(data: Path, counts: str, dimension: int, url: str | None) -> None:
     """Measure and print a line of JSON for each count."""
+    speed = embedder_speed(data / "corpus.jsonl.gz", 300)
+    click.echo(json.dumps({"embedded_a_cpu_second": round(speed, 1)}))
     client = connect(url, timeout_s=600)
     for count in map(int, counts.split(",")):
         bare = measure(client, data / "corpus.jsonl.gz", count, None)

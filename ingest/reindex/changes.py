@@ -16,7 +16,7 @@ from typing import Any
 from ingest.errors import ReindexError
 from ingest.reindex.generations import read_note, write_note
 from ingest.reindex.stored import Conversion
-from plugin.client import OpenSearch, bulk_index, cluster_errors
+from plugin.client import OpenSearch, cluster_errors
 from plugin.scan import checkpoints, scan_index
 from rerank.home import polyrank_home
 
@@ -64,9 +64,8 @@ def catch_up(client: OpenSearch, old: str, new: str, conversion: Conversion) -> 
     with closing(_database(new)) as database:
         written, reasons = 0, []
         for sources in _changed(client, old, since):
-            results = bulk_index(client, new, conversion.convert(sources))
-            failed = [result.reason for result in results.values() if result.reason]
-            written += len(results) - len(failed)
+            failed = _write(client, new, conversion.convert(sources))
+            written += len(sources) - len(failed)
             reasons += failed
         deleted = _delete_gone(client, old, new, database)
     if not reasons:  # otherwise they are tried again
@@ -113,10 +112,24 @@ def _delete(client: OpenSearch, index: str, ids: Iterable[str]) -> int:
     deleted = 0
     left = iter(ids)
     while chunk := list(islice(left, CHUNK)):
-        with cluster_errors(f"delete from {index}"):
-            answer = client.bulk(index=index, body=[{"delete": {"_id": doc_id}} for doc_id in chunk])
-        deleted += sum(item["delete"].get("result") == "deleted" for item in answer["items"])
+        items = _bulk(client, index, [{"delete": {"_id": doc_id}} for doc_id in chunk])
+        deleted += sum(item.get("result") == "deleted" for item in items)
     return deleted
+
+
+def _write(client: OpenSearch, index: str, sources: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Write documents whatever version of them is there; return why those failed that did."""
+    lines: list[Mapping[str, Any]] = []
+    for doc_id, source in sources.items():
+        lines += [{"index": {"_id": doc_id}}, source]
+    items = _bulk(client, index, lines)
+    return [str(item["error"].get("reason")) for item in items if "error" in item]
+
+
+def _bulk(client: OpenSearch, index: str, lines: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    with cluster_errors(f"write into {index}"):
+        answer = client.bulk(index=index, body=lines)
+    return [result for item in answer["items"] for result in item.values()]
 
 
 def _remember(database: sqlite3.Connection, client: OpenSearch, index: str, table: str) -> None:

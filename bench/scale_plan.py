@@ -32,13 +32,14 @@ class Inputs:
     hnsw_m: int = 16
     text_bytes: float = 1300.0
     shard_gib: float = 30.0
+    shard_documents: float = 10e6
     replicas: int = 1
     node_gib: float = 64.0
     heap_gib: float = 31.0
     disk_gib: float = 1500.0
     disk_fill: float = 0.7
     text_cached: float = 0.3
-    embed_cpu: float = 65.0
+    embed_cpu: float = 290.0
     embed_gpu: float = 3000.0
     index_node: float = 1500.0
     cpu_workers: int = 16
@@ -66,7 +67,7 @@ def plan(inputs: Inputs) -> dict[str, Any]:
     each = vector_bytes(inputs)
     copies = 1 + inputs.replicas
     primary = inputs.documents * (each["disk"] + inputs.text_bytes)
-    shards = math.ceil(primary / (inputs.shard_gib * GIB))
+    shards = math.ceil(max(primary / (inputs.shard_gib * GIB), inputs.documents / inputs.shard_documents))
     cache = copies * inputs.documents * (each["memory"] + inputs.text_cached * inputs.text_bytes)
     disk = copies * primary
     usable_memory = (inputs.node_gib - inputs.heap_gib) * GIB
@@ -99,21 +100,20 @@ def plan(inputs: Inputs) -> dict[str, Any]:
             "embed_once_cpu": cpu_hours * inputs.cpu_workers * inputs.worker_price,
             "embed_once_gpu": gpu_hours * inputs.gpus * inputs.gpu_price,
         },
-        "recovery_of_a_node": recovery(inputs, nodes, shards * copies),
+        "recovery_of_a_node": recovery(nodes, shards * copies, primary / shards / 2**20 / inputs.shard_mib_s),
     }
 
 
-def recovery(inputs: Inputs, nodes: int, copies: int, seed: int = 1) -> dict[str, float]:
+def recovery(nodes: int, copies: int, seconds: float, seed: int = 1) -> dict[str, float]:
     """Simulate the loss of one node: each of its shards is copied from a node that has it to one that has room.
 
-    A discrete simulation: two copies come into a node at a time (the default of OpenSearch) and two go out, each at
-    `shard_mib_s`; a shard waits until both of its ends are free. Returns hours until all copies are there again.
+    A discrete simulation: two copies come into a node at a time (the default of OpenSearch) and two go out, each
+    in `seconds`; a shard waits until both of its ends are free. Returns hours until all copies are there again.
     """
     if nodes < 2:
         return {"shards": float(copies), "hours": math.inf}
     draw = random.Random(seed)
     lost = math.ceil(copies / nodes)
-    took = inputs.shard_gib * 1024 / inputs.shard_mib_s
     targets = [0.0] * (2 * (nodes - 1))
     sources = [[0.0, 0.0] for _ in range(nodes - 1)]
     heapq.heapify(targets)
@@ -122,9 +122,9 @@ def recovery(inputs: Inputs, nodes: int, copies: int, seed: int = 1) -> dict[str
         source = draw.choice(sources)
         slot = min((0, 1), key=source.__getitem__)
         start = max(heapq.heappop(targets), source[slot])
-        source[slot] = start + took
-        heapq.heappush(targets, start + took)
-        end = max(end, start + took)
+        source[slot] = start + seconds
+        heapq.heappush(targets, start + seconds)
+        end = max(end, start + seconds)
     return {"shards": float(lost), "hours": end / 3600}
 
 
@@ -148,9 +148,6 @@ def show(inputs: Inputs, found: dict[str, Any]) -> list[str]:
 
 
 @click.command(help=__doc__)
-@click.option(
-    "--measure", metavar="NAME", help="Print the bytes a document of this index on the running node, and end."
-)
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def main(as_json: bool, **given: Any) -> None:
     """Calculate and print."""

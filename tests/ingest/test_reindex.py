@@ -76,6 +76,5 @@ def test_more_documents_never_need_fewer_nodes() -> None:
 
 
 def test_recovery_takes_as_many_rounds_as_slots_allow() -> None:
-    one_copy = 30 * 1024 / 100 / 3600
-    assert recovery(Inputs(), nodes=2, copies=2) == {"shards": 1.0, "hours": one_copy}
-    assert recovery(Inputs(), nodes=2, copies=8) == {"shards": 4.0, "hours": 2 * one_copy}
+    assert recovery(nodes=2, copies=2, seconds=3600) == {"shards": 1.0, "hours": 1.0}
+    assert recovery(nodes=2, copies=8, seconds=3600) == {"shards": 4.0, "hours": 2.0}

@@ -227,7 +227,7 @@ def test_swap_and_rollback_under_load(reindexed: Shop, node: RunningNode) -> Non
         try:
             for shopper in shoppers:
                 shopper.start()
-            for _ in range(8):
+            for _ in range(5):
                 time.sleep(0.15)
                 swap(client, ALIAS, force=True)
                 time.sleep(0.15)

@@ -30,7 +30,7 @@ class Inputs:
     dimension: int = 384
     fields: int = 1
     hnsw_m: int = 16
-    text_bytes: float = 1300.0
+    text_bytes: float = 1075.0
     shard_gib: float = 30.0
     shard_documents: float = 10e6
     replicas: int = 1

@@ -10,7 +10,6 @@ query without any relevant document does not count. Prints each blend's nDCG@10 
 """
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
@@ -23,7 +22,7 @@ from recipe.blend import BLENDS, Blend, blended
 from recipe.build_pairs import judged_visible
 from recipe.catalogue import Product, read_products
 from rerank.cross_encoder import CrossEncoder, load_reranker
-from rerank.judgements import JudgedQuery, Judgement, open_text, read_qrels
+from rerank.judgements import JudgedQuery, Judgement, read_qrels, read_run
 from rerank.metrics import compare, mean, per_query
 from rerank.protocols import Pair
 
@@ -85,16 +84,6 @@ def _score_folds(
         held_out = [queries[query_id] for query_id in fold if query_id in queries]
         scores |= score(load_reranker(folder / "folds" / str(number)), held_out, hits, products, window)
     return scores
-
-
-def read_run(path: Path) -> Hits:
-    """Read a TREC run: query id -> document id -> fused score, best first (in file order)."""
-    hits: Hits = defaultdict(dict)
-    with open_text(path) as lines:
-        for line in lines:
-            query_id, _, doc_id, _, fused, *_ = line.split()
-            hits[query_id][doc_id] = float(fused)
-    return hits
 
 
 def score(

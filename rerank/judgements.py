@@ -12,6 +12,7 @@ from typing import TextIO, cast
 from rerank.errors import PolyrankError
 
 QRELS_COLUMNS = ("query_id", "doc_id", "relevance")
+BEIR_COLUMNS = ("query-id", "corpus-id", "score")
 
 
 class JudgementError(PolyrankError):
@@ -100,8 +101,8 @@ def _query_from_tsv(line: str) -> JudgedQuery:
 
 
 def read_qrels(path: Path) -> list[Judgement]:
-    """Read judgements: tab-separated with a header (`query_id`, `doc_id`, `relevance`; other columns are
-    ignored), or TREC's four columns without one.
+    """Read judgements: tab-separated with a header (`query_id`, `doc_id`, `relevance`, or BEIR's `query-id`,
+    `corpus-id`, `score`; other columns are ignored), or TREC's four columns without one.
 
     Raises:
         JudgementError: a column is missing or a relevance is not a whole number.
@@ -109,8 +110,8 @@ def read_qrels(path: Path) -> list[Judgement]:
     with open_text(path) as lines:
         rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
         header = next(rows, [])
-        if set(QRELS_COLUMNS) <= set(header):
-            columns = [header.index(name) for name in QRELS_COLUMNS]
+        if names := next((names for names in (QRELS_COLUMNS, BEIR_COLUMNS) if set(names) <= set(header)), None):
+            columns = [header.index(name) for name in names]
             numbered: Iterable[tuple[int, list[str]]] = enumerate(rows, start=2)
         elif len(header := (header[0].split() if len(header) == 1 else header)) == 4:
             columns = [0, 2, 3]
@@ -127,6 +128,25 @@ def read_qrels(path: Path) -> list[Judgement]:
     if not judgements:
         raise JudgementError(f"{path} holds no judgement; check the file")
     return judgements
+
+
+def read_run(path: Path) -> dict[str, dict[str, float]]:
+    """Read a TREC run: query id -> document id -> score, in file order, which is rank order as `write_run` writes it.
+
+    Raises:
+        JudgementError: the file or a line cannot be read, or there is no line.
+    """
+    hits: dict[str, dict[str, float]] = {}
+    with open_text(path) as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                query_id, _, doc_id, _, score, *_ = line.split()
+                hits.setdefault(query_id, {})[doc_id] = float(score)
+            except ValueError as error:
+                raise JudgementError(f"{path} line {number}: {error}; expected `query Q0 doc rank score`") from error
+    if not hits:
+        raise JudgementError(f"{path} holds no hit; is it a TREC run?")
+    return hits
 
 
 def write_run(path: Path, system: str, ranking: Mapping[str, Sequence[tuple[str, float]]]) -> None:

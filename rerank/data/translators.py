@@ -1,0 +1,29 @@
+"""Which translator back-translates: a service, a model, or what is installed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rerank.protocols import Translator
+from rerank.resources import load_resources
+from rerank.translation.ctranslate import NeuralTranslator
+from rerank.translation.libretranslate import LibreTranslate
+from rerank.translation.load import load_translators
+
+
+def choose_translator(
+    languages: Sequence[str], libretranslate: str | None = None, nllb: Path | None = None
+) -> Translator:
+    """Return the service at an address, else an NLLB model, else the installed dictionaries and glossaries.
+
+    Raises:
+        TranslationError: the address is none.
+        MissingExtraError: the `ctranslate2` extra is not installed.
+        ResourceError: model or dictionary cannot be read.
+    """
+    if libretranslate:
+        return LibreTranslate(libretranslate)
+    if nllb:
+        return NeuralTranslator(nllb)
+    found = load_translators(load_resources())
+    found.prepare(languages)
+    return found.translator()

@@ -6,14 +6,14 @@ query record lists, `position.ordinal` (from 1) and `user_query`. One JSON objec
 several; ids that another line explains may come before it.
 """
 
-import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
-from rerank.judgements import open_text
+from rerank.data.json_lines import read_json_lines
 from rerank.train_recipe import TrainingError
 from rerank.translation.words import fold
 
@@ -62,7 +62,7 @@ def read_click_log(paths: Sequence[Path]) -> ClickLog:
     shown: dict[str, dict[str, int]] = defaultdict(dict)
     acted: list[tuple[str, str, Action]] = []
     left_out: Counter[str] = Counter()
-    for where, record in _records(paths):
+    for where, record in chain.from_iterable(map(read_json_lines, paths)):
         query_id = _query_id(where, record)
         if isinstance(text := record.get("user_query"), str) and text.strip():
             texts.setdefault(query_id, text)
@@ -71,16 +71,16 @@ def read_click_log(paths: Sequence[Path]) -> ClickLog:
                 shown[query_id].setdefault(doc_id, position)
             continue
         action = ACTIONS.get(str(record["action_name"]).casefold())
-        doc_id, ordinal = _object(record)
+        about, ordinal = _object(record)
         if action is None:
             left_out["events of other kinds"] += 1
-        elif doc_id is None:
+        elif about is None:
             left_out["events without an object"] += 1
         else:
             if ordinal is not None:
-                shown[query_id].setdefault(doc_id, ordinal)
+                shown[query_id].setdefault(about, ordinal)
             if action != "impression":
-                acted.append((query_id, doc_id, action))
+                acted.append((query_id, about, action))
     return _joined(texts, shown, acted, left_out)
 
 
@@ -124,21 +124,6 @@ def _spelling(texts: Iterable[str]) -> dict[str, str]:
     return {key: min(found, key=lambda text: (-found[text], text)) for key, found in counts.items()}
 
 
-def _records(paths: Sequence[Path]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for path in paths:
-        with open_text(path) as lines:
-            for number, line in enumerate(lines, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    record = json.loads(line)
-                except ValueError as error:
-                    raise TrainingError(f"{path} line {number}: {error}; expected a JSON object a line") from error
-                if not isinstance(record, dict):
-                    raise TrainingError(f"{path} line {number}: expected a JSON object a line")
-                yield f"{path} line {number}", record
-
-
 def _query_id(where: str, record: Mapping[str, Any]) -> str:
     query_id = record.get("query_id")
     if not isinstance(query_id, str | int) or isinstance(query_id, bool):
@@ -147,7 +132,7 @@ def _query_id(where: str, record: Mapping[str, Any]) -> str:
 
 
 def _hits(record: Mapping[str, Any]) -> list[str]:
-    found = next((record[name] for name in HITS if isinstance(record.get(name), list)), [])
+    found: list[object] = next((record[name] for name in HITS if isinstance(record.get(name), list)), [])
     return [str(doc_id) for doc_id in found]
 
 

@@ -1,11 +1,10 @@
 """The catalogue that training pairs are made from: each document's id and its fields as plain text."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rerank.judgements import open_text
+from rerank.data.json_lines import read_json_lines
 from rerank.train_recipe import TrainingError
 
 Documents = Mapping[str, Mapping[str, str]]
@@ -23,19 +22,14 @@ def read_documents(path: Path) -> dict[str, dict[str, str]]:
         JudgementError: the file cannot be read.
     """
     documents: dict[str, dict[str, str]] = {}
-    with open_text(path) as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-                doc_id = str(row.pop("id") if "id" in row else row.pop("_id"))
-                fields = {key: _text(value) for key, value in row.items()}
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise TrainingError(f"{path} line {number}: no JSON object with an `id`: {error}") from error
-            if doc_id in documents:
-                raise TrainingError(f"{path} line {number}: the id {doc_id!r} stands twice; ids must be unique")
-            documents[doc_id] = {key: text for key, text in fields.items() if text}
+    for where, row in read_json_lines(path):
+        if (key := next((name for name in ("id", "_id") if name in row), None)) is None:
+            raise TrainingError(f"{where}: a document needs an `id`")
+        doc_id = str(row.pop(key))
+        if doc_id in documents:
+            raise TrainingError(f"{where}: the id {doc_id!r} stands twice; ids must be unique")
+        fields = {name: _text(value) for name, value in row.items()}
+        documents[doc_id] = {name: text for name, text in fields.items() if text}
     if not documents:
         raise TrainingError(f"{path} holds no document; check the file")
     return documents

@@ -1,6 +1,5 @@
 """Training pairs from judgements: qrels with their queries, a BEIR folder, or JSON lines of judged pairs."""
 
-import json
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from rerank.data.documents import Documents, read_documents
-from rerank.judgements import JudgedQuery, Judgement, JudgementError, open_text, read_qrels, read_queries
+from rerank.data.json_lines import read_json_lines
+from rerank.judgements import JudgedQuery, Judgement, read_qrels, read_queries
 from rerank.protocols import UNDETERMINED
 from rerank.train_data import TrainingPair
 from rerank.train_recipe import TrainingError
@@ -102,16 +102,16 @@ def read_beir(folder: Path, split: str) -> tuple[list[JudgedQuery], list[Judgeme
     Source: Thakur et al., 2021, arXiv:2104.08663 (the layout).
 
     Raises:
-        JudgementError: a file is absent or unreadable.
-        TrainingError: the corpus is unreadable.
+        JudgementError: a file is absent or cannot be read.
+        TrainingError: a line of the queries or the corpus is not what it should be.
     """
     asked, judged, corpus = beir_files(folder, split)
     queries = []
-    for number, row in _json_lines(asked):
+    for where, row in read_json_lines(asked):
         try:
             queries.append(JudgedQuery(str(row["_id"]), str(row["text"])))
         except KeyError as error:
-            raise JudgementError(f"{asked} line {number}: a query needs `_id` and `text`") from error
+            raise TrainingError(f"{where}: a query needs `_id` and `text`") from error
     return queries, read_qrels(judged), read_documents(corpus)
 
 
@@ -126,31 +126,19 @@ def _plain_or_gz(path: Path) -> Path:
     return packed if packed.is_file() and not path.is_file() else path
 
 
-def _json_lines(path: Path) -> Iterable[tuple[int, dict[str, Any]]]:
-    with open_text(path) as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                try:
-                    row = json.loads(line)
-                except ValueError as error:
-                    raise JudgementError(f"{path} line {number}: {error}; expected a JSON object a line") from error
-                if not isinstance(row, dict):
-                    raise JudgementError(f"{path} line {number}: expected a JSON object a line")
-                yield number, row
-
-
 def read_judged_lines(path: Path) -> tuple[list[JudgedQuery], list[Judgement]]:
     """Read JSON lines of `query` (its text), `doc_id` and `relevance`; a query's text is its id.
 
     Raises:
-        JudgementError: the file or a line cannot be read.
+        JudgementError: the file cannot be read.
+        TrainingError: a line is no judged pair.
     """
     texts: dict[str, None] = {}
     judgements = []
-    for number, row in _json_lines(path):
+    for where, row in read_json_lines(path):
         query, relevance = row.get("query"), row.get("relevance")
         if not isinstance(query, str) or not query.strip() or type(relevance) is not int or "doc_id" not in row:
-            raise JudgementError(f"{path} line {number}: a judged pair needs `query`, `doc_id` and a whole `relevance`")
+            raise TrainingError(f"{where}: a judged pair needs `query`, `doc_id` and a whole `relevance`")
         texts[query] = None
         judgements.append(Judgement(query, str(row["doc_id"]), relevance))
     return [JudgedQuery(text, text) for text in texts], judgements

@@ -72,7 +72,7 @@ def split_pairs(
     queries = sorted({pair.query for pair in pairs})
     for query, group in zip(queries, group_queries(queries, near), strict=True):
         groups[group].append(query)
-    wanted = [part for part in ("dev", "test", "train") if shares[part] > 0.0]
+    wanted: list[Part] = [part for part in shares if shares[part] > 0.0]
     if len(groups) < len(wanted):
         raise TrainingError(f"{len(groups)} groups of queries cannot fill {len(wanted)} parts; more queries are needed")
     part_of = _deal(list(groups.values()), {part: shares[part] for part in wanted}, seed)

@@ -7,7 +7,7 @@ import pytest
 
 from rerank.data.documents import read_documents
 from rerank.data.judged import judged_from_files, judged_pairs, random_pairs, read_beir
-from rerank.judgements import JudgedQuery, Judgement, JudgementError
+from rerank.judgements import JudgedQuery, Judgement
 from rerank.train_data import TrainingPair
 from rerank.train_recipe import TrainingError
 
@@ -77,7 +77,7 @@ def test_random_negatives_share_no_word_with_the_query() -> None:
 )
 def test_a_broken_line_is_named(tmp_path: Path, row: str) -> None:
     path = write(tmp_path / "judged.jsonl", row)
-    with pytest.raises(JudgementError, match="line 1"):
+    with pytest.raises(TrainingError, match="line 1"):
         judged_from_files(path, None, DOCUMENTS, split=None, random_negatives=0, seed=1)
 
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from rerank.data.click_log import Impression
 
-ROUNDS = 100
-CLOSE = 1e-5
+ROUNDS = 3000
+CLOSE = 1e-6
 """The estimation ends when no propensity moves by more."""
 
 PRIOR = 2.0
@@ -47,29 +47,38 @@ def fit_position_model(impressions: Sequence[Impression]) -> PositionModel:
     keys = sorted({(item.query, item.doc_id) for item in impressions})
     places = {key: place for place, key in enumerate(keys)}
     pair = np.array([places[item.query, item.doc_id] for item in impressions])
-    clicked = np.array([item.clicked for item in impressions])
-    at_rank, of_pair = np.bincount(rank), np.bincount(pair)
-    mean = max(float(clicked.mean()), 1.0 / len(impressions))
-    look = np.full(len(ranks), 0.5)  # from 1 no estimate would ever move
+    cells, cell = np.unique(pair * len(ranks) + rank, return_inverse=True)
+    clicks = np.bincount(cell, [item.clicked for item in impressions])
+    passed = np.bincount(cell) - clicks
+    pair, rank = cells // len(ranks), cells % len(ranks)
+    look, like = _maximize(pair, rank, clicks, passed)
+    shown = np.bincount(pair, clicks + passed)
+    moved = float(shown[np.bincount(pair) > 1].sum() / shown.sum())
+    propensity = {int(name): float(value) for name, value in zip(ranks, look, strict=True)}
+    return PositionModel(propensity, {key: float(value) for key, value in zip(keys, like, strict=True)}, moved)
+
+
+def _maximize(
+    pair: NDArray[np.intp], rank: NDArray[np.intp], clicks: NDArray[np.float64], passed: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return propensities by rank and attractiveness by pair, from clicks and non-clicks of each (pair, rank)."""
+    total = clicks + passed
+    at_rank, of_pair = np.bincount(rank, total), np.bincount(pair, total)
+    rates = np.bincount(rank, clicks) / at_rank
+    # Begin with the decline of the clicks. From 1 no propensity would ever move, from 0 neither.
+    look = np.clip(rates / max(rates[0], 1e-9), 0.02, 0.98)
     look[0] = 1.0
-    like = np.full(len(keys), mean)
+    mean = max(float(clicks.sum() / total.sum()), 1.0 / float(total.sum()))
+    like = np.full(len(of_pair), mean)
     for _ in range(ROUNDS):
         prior = float(np.clip(like.mean(), mean, 1.0))
         seen, liked = look[rank], like[pair]
         no_click = np.maximum(1.0 - seen * liked, 1e-12)
-        examined = np.where(clicked, 1.0, seen * (1.0 - liked) / no_click)
-        attracted = np.where(clicked, 1.0, liked * (1.0 - seen) / no_click)
+        examined = clicks + passed * seen * (1.0 - liked) / no_click
+        attracted = clicks + passed * liked * (1.0 - seen) / no_click
         like = (np.bincount(pair, attracted) + PRIOR * prior) / (of_pair + PRIOR)
         before, look = look, np.bincount(rank, examined) / at_rank
         look[0] = 1.0
         if np.abs(look - before).max() < CLOSE:
             break
-    propensity = {int(name): float(value) for name, value in zip(ranks, look, strict=True)}
-    attractiveness = {key: float(value) for key, value in zip(keys, like, strict=True)}
-    return PositionModel(propensity, attractiveness, _moved(rank, pair))
-
-
-def _moved(rank: NDArray[np.intp], pair: NDArray[np.intp]) -> float:
-    cells = np.unique(np.stack([pair, rank]), axis=1)
-    several = np.bincount(cells[0]) > 1
-    return float(several[pair].mean())
+    return look, like

@@ -48,8 +48,8 @@ def fit_position_model(impressions: Sequence[Impression]) -> PositionModel:
     places = {key: place for place, key in enumerate(keys)}
     pair = np.array([places[item.query, item.doc_id] for item in impressions])
     cells, cell = np.unique(pair * len(ranks) + rank, return_inverse=True)
-    clicks = np.bincount(cell, [item.clicked for item in impressions])
-    passed = np.bincount(cell) - clicks
+    clicks = np.bincount(cell, [float(item.clicked) for item in impressions]).astype(np.float64)
+    passed = (np.bincount(cell) - clicks).astype(np.float64)
     pair, rank = cells // len(ranks), cells % len(ranks)
     look, like = _maximize(pair, rank, clicks, passed)
     shown = np.bincount(pair, clicks + passed)

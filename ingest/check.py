@@ -9,10 +9,9 @@ from typing import Any
 from ingest.clean import Brands
 from ingest.detection import PriorDetector
 from ingest.document import DeadLetter
-from ingest.errors import FeedError
+from ingest.errors import PARTIAL, FeedError
 from ingest.feeds import Feed
 from ingest.languages import assign_languages
-from ingest.report import PARTIAL
 from ingest.run import clean_batch
 from ingest.seen import SeenIds
 from ingest.sources.mapping import FieldMapping

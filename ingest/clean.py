@@ -55,6 +55,15 @@ def brand_key(brand: str) -> str:
 
 NO_ALIASES = Brands()
 
+DELETED = "deleted"
+"""A record with this field says that its product is gone."""
+
+
+def is_tombstone(record: Record) -> bool:
+    """Return whether a record asks for its document to be deleted: `"deleted": true`, 1, "true", "yes" or "1"."""
+    value = record.fields.get(DELETED)
+    return value is True or (isinstance(value, str | int) and str(value).strip().lower() in ("true", "yes", "1"))
+
 
 def clean(record: Record, brands: Brands = NO_ALIASES) -> Document | DeadLetter:
     """Make a document of a record. Its language is the declared one, else `und`; nothing is detected here.
@@ -116,6 +125,11 @@ def declared_language(value: Any) -> str | None:
     match = LANGUAGE.fullmatch(value.strip()) if isinstance(value, str) else None
     code = match.group(1).lower() if match else None
     return None if code == UNDETERMINED else code
+
+
+def record_id(fields: Mapping[str, Any]) -> str | None:
+    """Return the document id of a record; None when it has none."""
+    return _identifier(_sorted_out(fields)[0].get("id"))[0]
 
 
 def _sorted_out(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

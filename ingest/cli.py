@@ -1,8 +1,10 @@
 """The `ingest` command: products from feeds into OpenSearch. Parse, call one function, print."""
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,24 +13,40 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from ingest.books import DELETES
 from ingest.check import check_feeds, exit_code
 from ingest.clean import Brands, declared_language
 from ingest.document import TRANSLATED_FIELDS
+from ingest.errors import exit_code_of
 from ingest.feeds import Feed, open_dead_letters
+from ingest.logs import log_to_stderr
 from ingest.reindex_cli import reindex_group
 from ingest.report import RunReport, Tally
 from ingest.run import BATCH_SIZE
-from ingest.session import RunOptions
+from ingest.session import RunOptions, rehearse
 from ingest.session import ingest as run_ingest
 from ingest.sources.shop import open_shop
+from ingest.sweep import MAX_DELETE_FRACTION
 from plugin.index import DEFAULT_LANGUAGES
+from plugin.patience import PATIENCE_S
 from rerank.command_group import ErrorsInOneLine
+from rerank.errors import PolyrankError
 from rerank.language import ScriptDetector, load_detector
+
+log = logging.getLogger("polyrank.ingest")
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.group(cls=ErrorsInOneLine)
+class IngestGroup(ErrorsInOneLine):
+    """Exits as `ingest.errors` lists it."""
+
+    def exit_code(self, error: PolyrankError) -> int:
+        """Return the exit code for an error."""
+        return exit_code_of(error)
+
+
+@click.group(cls=IngestGroup)
 @click.version_option(package_name="polyrank")
 def main() -> None:
     """Bring products from feeds into a search index: clean, detect language, translate, embed, index."""
@@ -46,6 +64,10 @@ def _fields(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple
     if not names or not set(names) <= set(TRANSLATED_FIELDS):
         raise click.BadParameter(f"choose among {', '.join(TRANSLATED_FIELDS)}; --no-translate translates nothing")
     return names
+
+
+def _log_format(ctx: click.Context, parameter: click.Parameter, value: str) -> None:
+    log_to_stderr(as_json=value == "json")
 
 
 OPTIONS: Sequence[Callable[[Any], Any]] = (
@@ -93,6 +115,35 @@ OPTIONS: Sequence[Callable[[Any], Any]] = (
     click.option("--shards", default=1, show_default=True, type=click.IntRange(1), help="Shards of a new index."),
     click.option("--replicas", type=click.IntRange(0), help="Replicas of a new index; default: 1 where it has room."),
     click.option("--url", help="Address of the cluster; default: $POLYRANK_URL, else what `plugin up` started."),
+    click.option(
+        "--patience",
+        "patience_s",
+        default=PATIENCE_S,
+        show_default=True,
+        type=click.FloatRange(0),
+        help="Seconds to go on trying while the cluster is too busy or away.",
+    ),
+    click.option("--rewrite", is_flag=True, help="Write unchanged documents, too, and read feeds from their start."),
+    click.option(
+        "--manifest",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="File for the record of the run (JSON); default: below POLYRANK_HOME.",
+    ),
+    click.option(
+        "--metrics",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="File for metrics of the run, which Prometheus' node exporter picks up (its name ends in .prom).",
+    ),
+    click.option(
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        expose_value=False,
+        callback=_log_format,
+        is_eager=True,
+        help="How what happens meanwhile is told on stderr.",
+    ),
     click.option("--json", "as_json", is_flag=True, help="Print the report as JSON."),
 )
 
@@ -106,22 +157,35 @@ def _run_options(command: Callable[..., None]) -> Callable[..., None]:
 @main.command()
 @click.argument("feeds", nargs=-1, required=True, metavar="FEED...", type=click.Path(path_type=Path))
 @_run_options
+@click.option(
+    "--deletes",
+    type=click.Choice(DELETES),
+    default="feed",
+    show_default=True,
+    help="Delete what a FEED that was read to its end no longer holds, what none of them holds, or nothing.",
+)
+@click.option(
+    "--max-delete-fraction",
+    default=MAX_DELETE_FRACTION,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Delete nothing of a feed that lost a greater share of its documents.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be written and deleted; write nothing.")
 @click.pass_context
-def run(ctx: click.Context, /, feeds: tuple[Path, ...], as_json: bool, **given: Any) -> None:
-    """Ingest FEEDs into an index; a repeated run changes nothing.
+def run(ctx: click.Context, /, feeds: tuple[Path, ...], as_json: bool, dry_run: bool, **given: Any) -> None:
+    """Ingest FEEDs into an index; a repeated run writes what changed and deletes what is gone.
 
     A FEED is a file (JSON lines, CSV or TSV, Google Merchant XML, Shopify or WooCommerce export, Parquet; packed or
     not), a folder of such files, or a TOML that names sources: files, web addresses, databases.
 
-    Exit code 0, or 3 when some records became dead letters.
+    Exit codes: 0 all is well, 1 configuration, 2 usage, 3 some records became dead letters, 4 a feed cannot be read
+    or lost too much, 5 the cluster, 75 another run writes into the index.
     """
     shop = open_shop(feeds)
-    _ingest(
-        ctx,
-        shop.feeds,
-        RunOptions(**given, brands=Brands(shop.brands), fusion=shop.fusion, translation=shop.translation),
-        as_json,
-    )
+    brands = Brands(shop.brands)
+    options = RunOptions(**given, brands=brands, fusion=shop.fusion, translation=shop.translation)
+    _ingest(ctx, shop.feeds, options, as_json, rehearse if dry_run else partial(run_ingest, tell=_tell))
 
 
 @main.command()
@@ -131,9 +195,10 @@ def run(ctx: click.Context, /, feeds: tuple[Path, ...], as_json: bool, **given: 
 def replay(ctx: click.Context, /, letters: Path, as_json: bool, **given: Any) -> None:
     """Ingest the dead letters in FILE again, after what they name was mended (in FILE or in the index).
 
-    Exit code 0, or 3 when some of them are dead letters still.
+    A record that a later run has written or deleted stays as that run left it. Exit codes as for `ingest run`.
     """
-    _ingest(ctx, [open_dead_letters(letters)], RunOptions(**given, whole_catalogue=False), as_json)
+    options = RunOptions(**given, whole_catalogue=False)
+    _ingest(ctx, [open_dead_letters(letters)], options, as_json, partial(run_ingest, tell=_tell))
 
 
 @main.command()
@@ -175,11 +240,19 @@ def check(
     ctx.exit(exit_code(found))
 
 
-def _ingest(ctx: click.Context, feeds: Sequence[Feed], options: RunOptions, as_json: bool) -> None:
+def _ingest(
+    ctx: click.Context, feeds: Sequence[Feed], options: RunOptions, as_json: bool, work: Callable[..., RunReport]
+) -> None:
     with _progress(feeds) as on_batch:
-        report = run_ingest(feeds, options, tell=lambda message: click.echo(message, err=True), on_batch=on_batch)
+        report = work(feeds, options, on_batch=on_batch)
     _print(report, as_json)
+    for said in report.refused:
+        click.echo(f"error: {said}", err=True)
     ctx.exit(report.exit_code)
+
+
+def _tell(message: str) -> None:
+    log.info(message)
 
 
 @contextmanager
@@ -196,7 +269,9 @@ def _progress(feeds: Sequence[Feed]) -> Iterator[Callable[[Tally], None]]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=float(len(feeds)), documents=0)
         yield lambda tally: bar.update(
-            task, completed=sum(feed.progress() for feed in feeds), documents=tally.created + tally.updated
+            task,
+            completed=sum(feed.progress() for feed in feeds),
+            documents=tally.created + tally.updated + tally.unchanged,
         )
 
 

@@ -18,7 +18,8 @@ TRANSLATED_FIELDS = ("title", "text", "attributes")
 class Record:
     """One entry of a feed as it stood there: the feed's name, the line it starts on (from 1), its fields.
 
-    `source` names the configured source it belongs to, and `prior` its likely language (BCP 47), where known.
+    `source` names the configured source it belongs to, and `prior` its likely language (BCP 47), where known;
+    `version` is that of the run that read it first, when it comes from a dead letter.
     """
 
     feed: str
@@ -26,6 +27,7 @@ class Record:
     fields: Mapping[str, Any]
     source: str = ""
     prior: str | None = None
+    version: int | None = None
 
     @property
     def origin(self) -> str:
@@ -35,13 +37,19 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that was not indexed, where it stood and why; `raw` is its text when it could not be parsed."""
+    """A record that was not indexed, where it stood and why; `raw` is its text when it could not be parsed.
+
+    `source`, `prior` and `version` are the record's, so that a replay treats it as its run would have.
+    """
 
     feed: str
     line: int
     reason: str
     record: Mapping[str, Any] | None = None
     raw: str | None = None
+    source: str = ""
+    prior: str | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +86,8 @@ class Document:
     `title`, `text` and `attributes` are in `language` (BCP 47, `und` when not known); `translated` holds the same
     fields in other languages, `provenance` who translated them. `attrs` are the raw attributes, for filters; `measures`
     those of the texts in one spelling ("1.5 l"); `updated` is when the source last changed it, ISO 8601 in UTC;
-    `sources` says what a fused document was made of, `detected` the languages that no record declared.
+    `sources` says what a fused document was made of, `detected` the languages that no record declared; `vectors` are
+    the feed's own, by field.
     """
 
     id: str
@@ -101,6 +110,7 @@ class Document:
     sources: tuple[Origin, ...] = ()
     detected: Mapping[str, Detection] = field(default_factory=dict)
     embedding: NDArray[np.float32] | None = None
+    vectors: Mapping[str, Sequence[float]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
     def own_texts(self) -> dict[str, str]:
@@ -118,11 +128,12 @@ class Document:
         single = {"brand": self.brand, "category": self.category}
         return fields | {name: value for name, value in single.items() if value}
 
-    def source(self, languages: Sequence[str]) -> dict[str, Any]:
+    def source(self, languages: Sequence[str], vector_field: str = VECTOR_FIELD) -> dict[str, Any]:
         """Return the document as the index stores it.
 
         Args:
             languages: the index's languages; a text in another one goes to the sub-field `und`.
+            vector_field: where the embedder's vectors go.
         """
         own = self.language if self.language in languages else UNDETERMINED
         body: dict[str, Any] = {}
@@ -154,8 +165,8 @@ class Document:
         if self.provenance:
             body["translations"] = _provenance_json(self.provenance)
         if self.embedding is not None:
-            body[VECTOR_FIELD] = [round(value, 7) for value in self.embedding.tolist()]
-        return body
+            body[vector_field] = [round(value, 7) for value in self.embedding.tolist()]
+        return body | dict(self.vectors)
 
 
 def _provenance_json(provenance: Mapping[str, Mapping[str, Provenance]]) -> dict[str, Any]:

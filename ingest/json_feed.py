@@ -57,11 +57,13 @@ class DeadLetterFeed(JsonLinesFeed):
             return DeadLetter(self.name, number, reason, raw=shown(line.rstrip("\r\n")))
         feed, origin = str(letter.get("feed", self.name)), letter.get("line")
         origin = origin if isinstance(origin, int) else number
-        if isinstance(letter.get("record"), Mapping):
-            return Record(feed, origin, letter["record"])
+        source, prior, version = str(letter.get("source") or ""), letter.get("prior"), letter.get("version")
+        prior, version = prior if isinstance(prior, str) else None, version if isinstance(version, int) else None
         raw = letter.get("raw")
-        fields, _ = parse_object(raw) if isinstance(raw, str) else (None, "")
+        fields = letter.get("record")
+        if not isinstance(fields, Mapping):
+            fields, _ = parse_object(raw) if isinstance(raw, str) else (None, "")
         if fields is not None:
-            return Record(feed, origin, fields)
+            return Record(feed, origin, fields, source, prior, version)
         reason = str(letter.get("reason", "the letter holds no record"))
-        return DeadLetter(feed, origin, reason, raw=raw if isinstance(raw, str) else None)
+        return DeadLetter(feed, origin, reason, None, raw if isinstance(raw, str) else None, source, prior, version)

@@ -8,17 +8,25 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-PARTIAL = 3
-"""Exit code of a run that left something out."""
+from ingest.document import Document
+from ingest.errors import OK, PARTIAL, SOURCE
+from plugin.bulk import Result
 
 
 @dataclass(slots=True)
 class Tally:
-    """Counts while a run goes on. Each stage's seconds are written by that stage's thread alone."""
+    """Counts while a run goes on. Each stage's seconds are written by that stage's thread alone.
+
+    `unchanged`: the index holds them already; `stale`: it holds a newer version; `embedded`: read by the model.
+    """
 
     read: int = 0
     created: int = 0
     updated: int = 0
+    unchanged: int = 0
+    stale: int = 0
+    deleted: int = 0
+    embedded: int = 0
     dead: int = 0
     duplicates: int = 0
     fused: int = 0
@@ -27,6 +35,30 @@ class Tally:
     problems: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many records were read and what became of them."""
+        return {
+            "read": self.read,
+            "created": self.created,
+            "updated": self.updated,
+            "unchanged": self.unchanged,
+            "stale": self.stale,
+            "deleted": self.deleted,
+            "duplicates": self.duplicates,
+            "fused": self.fused,
+            "dead": self.dead,
+            "embedded": self.embedded,
+        }
+
+    def count(self, document: Document, result: Result) -> None:
+        """Count a document that was written, or found to be older than what is there."""
+        self.created += result == "created"
+        self.updated += result == "updated"
+        self.stale += result == "stale"
+        self.languages[document.language] += 1
+        self.translated.update(document.translated.keys())
+        self.problems.update(document.problems)
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -51,11 +83,16 @@ class RunReport:
     translator: str
     pipeline: str
     dead_letters: Path | None
+    notes: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    dry_run: bool = False
 
     @property
     def exit_code(self) -> int:
-        """0, or 3 when a record became a dead letter."""
-        return PARTIAL if self.tally.dead else 0
+        """0; 4 when deletions were refused; 3 when a record became a dead letter."""
+        if self.refused:
+            return SOURCE
+        return PARTIAL if self.tally.dead else OK
 
     @property
     def indexed(self) -> int:
@@ -78,6 +115,10 @@ class RunReport:
             "indexed": self.indexed,
             "created": tally.created,
             "updated": tally.updated,
+            "unchanged": tally.unchanged,
+            "stale": tally.stale,
+            "deleted": tally.deleted,
+            "embedded": tally.embedded,
             "duplicates": tally.duplicates,
             "fused": tally.fused,
             "dead_letters": tally.dead,
@@ -89,6 +130,9 @@ class RunReport:
             "translator": self.translator,
             "embedder": self.embedder,
             "pipeline": self.pipeline,
+            "notes": list(self.notes),
+            "refused": list(self.refused),
+            "dry_run": self.dry_run,
             "seconds": round(self.seconds, 2),
             "documents_per_second": round(self.documents_per_second, 1),
             "stage_seconds": {stage: round(spent, 2) for stage, spent in tally.seconds.items()},
@@ -97,9 +141,11 @@ class RunReport:
     def lines(self) -> list[str]:
         """Return the report for people, a fact a line."""
         tally = self.tally
-        found = [
+        found = ["dry run: nothing was written"] if self.dry_run else []
+        found += [
             f"{self.alias} ({self.index}): {self.indexed} documents indexed of {tally.read} records"
-            f" ({tally.created} new, {tally.updated} replaced) in {self.seconds:.1f} s,"
+            f" ({tally.created} new, {tally.updated} replaced; {tally.unchanged} unchanged, {tally.deleted} deleted)"
+            f" in {self.seconds:.1f} s,"
             f" {self.documents_per_second:.0f} documents/s",
             f"languages: {_counts(tally.languages) or 'none'}",
             f"translation: {self.translator}" + (f"; into {_counts(tally.translated)}" if tally.translated else ""),
@@ -108,13 +154,19 @@ class RunReport:
             "seconds by stage (side by side): "
             + ", ".join(f"{stage} {spent:.1f}" for stage, spent in tally.seconds.items()),
         ]
+        found += self.notes
+        if tally.stale:
+            found.append(f"{tally.stale} records are older than what the index holds and were left out")
         if tally.duplicates:
             found.append(f"{tally.duplicates} records repeat an id of this run; the last one stands")
         if tally.fused:
             found.append(f"{tally.fused} records were fused into documents of other sources")
         if tally.problems:
             found.append(f"left out because unreadable (the documents are indexed): {_counts(tally.problems)}")
-        if tally.dead:
+        found += [f"not deleted: {said}" for said in self.refused]
+        if self.dry_run and tally.dead:
+            found.append(f"{tally.dead} records would be dead letters: {_counts(tally.reasons)}")
+        elif tally.dead:
             found.append(f"{tally.dead} dead letters in {self.dead_letters}: {_counts(tally.reasons)}")
             found.append(f"mend what they name, then: ingest replay {self.dead_letters} --index {self.alias}")
         return found

@@ -1,14 +1,17 @@
 """Which document ids a run has met, on disk: memory stays flat however long the feed is."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+MANY = 10_000
 
 
 class SeenIds:
-    """A set of ids in a private temporary database, gone when closed. For one thread."""
+    """A set of ids in a private temporary database, gone when closed. For one thread at a time."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)  # "" is a file that SQLite deletes
+        # "" is a file that SQLite deletes.
+        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._database.execute("PRAGMA journal_mode=OFF")
         self._database.execute("PRAGMA synchronous=OFF")
         self._database.execute("CREATE TABLE seen (id TEXT PRIMARY KEY) WITHOUT ROWID")
@@ -20,6 +23,15 @@ class SeenIds:
         new = self._database.executemany("INSERT OR IGNORE INTO seen VALUES (?)", given).rowcount
         self._database.execute("COMMIT")
         return len(given) - max(new, 0)
+
+    def missing(self, ids: Sequence[str]) -> list[str]:
+        """Return those of the ids that are not there, in order."""
+        found: set[str] = set()
+        for start in range(0, len(ids), MANY):
+            part = ids[start : start + MANY]
+            marks = ",".join("?" * len(part))
+            found.update(row[0] for row in self._database.execute(f"SELECT id FROM seen WHERE id IN ({marks})", part))
+        return [one for one in ids if one not in found]
 
     def close(self) -> None:
         """Forget all."""

@@ -1,29 +1,48 @@
 """One run from what the shell said: finds the cluster, models, translators and index, runs the stages, reports."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
+from typing import Any
 
+from ingest.books import BookRules, Deletes, all_whole, begin_feeds, end_feeds, open_books
 from ingest.clean import NO_ALIASES, Brands
 from ingest.dead_letters import DeadLetterFile
+from ingest.errors import exit_code_of
 from ingest.feeds import Feed
 from ingest.fusion.config import FusionRules
 from ingest.fusion.fuse import Fusion
 from ingest.fusion.stage import fuse_batches, title_vectors
+from ingest.lock import locked
+from ingest.record import RunRecord
 from ingest.report import RunReport, Tally
-from ingest.run import BATCH_SIZE, Stages, count_words, read_batches, run_stages
-from ingest.sinks import IndexSink
+from ingest.run import BATCH_SIZE, Batch, Stages, count_words, read_batches, run_stages
+from ingest.sinks import RehearsalSink
+from ingest.sweep import MAX_DELETE_FRACTION
+from ingest.target import Target
 from ingest.translate import TranslationMemory
 from ingest.translation_store import TranslationStore
 from ingest.translators import DICTIONARIES_ALONE, TranslationConfig, build_translator
-from plugin.client import OpenSearch, cluster_errors, connect
-from plugin.index import DEFAULT_LANGUAGES, IndexSpec, VectorField, ensure_index, read_meta
+from plugin.client import OpenSearch, cluster_id, connect
+from plugin.index import (
+    DEFAULT_LANGUAGES,
+    VECTOR_FIELD,
+    IndexSpec,
+    VectorField,
+    ensure_index,
+    find_index,
+    read_meta,
+    vector_field_of,
+)
+from plugin.patience import PATIENCE_S, Patience
 from plugin.pipelines import config_for, find_pipeline, install_pipeline
 from rerank.embedder import SentenceEmbedder, load_embedder
+from rerank.errors import PolyrankError
 from rerank.field_values import write_values
 from rerank.home import polyrank_home
 from rerank.language import ScriptDetector, load_detector
@@ -65,6 +84,17 @@ class RunOptions:
     fusion: FusionRules | None = None
     translation: TranslationConfig = DICTIONARIES_ALONE
     into: str | None = None
+    deletes: Deletes = "feed"
+    max_delete_fraction: float = MAX_DELETE_FRACTION
+    rewrite: bool = False
+    patience_s: float = PATIENCE_S
+    manifest: Path | None = None
+    metrics: Path | None = None
+
+    def book_rules(self) -> BookRules:
+        """Return what may be deleted, and whether bookmarks are kept."""
+        whole = self.whole_catalogue and self.limit is None
+        return BookRules(self.deletes, self.max_delete_fraction, whole, self.fusion is not None)
 
 
 def ingest(
@@ -76,7 +106,9 @@ def ingest(
 ) -> RunReport:
     """Bring feeds into the index behind an alias, and make it searchable through a pipeline of the same name.
 
-    Repeating a run gives the same index. An installed pipeline is left as it is: somebody may have tuned it.
+    Repeating a run gives the same index and writes only what changed. What a feed read to its end no longer holds is
+    deleted, see `RunOptions.deletes`. An installed pipeline is left as it is: somebody may have tuned it. A manifest
+    of the run is written, also when it fails.
 
     Args:
         feeds: read one after the other, twice when there is a translator (first for its vocabulary).
@@ -85,59 +117,87 @@ def ingest(
         on_batch: called after each written batch.
 
     Raises:
+        LockedError: another run writes into the index.
         PolyrankError: the cluster, the index, a model, a glossary or a feed cannot be used; the message says which.
+            What was acknowledged until then stays, and the next run goes on from there.
     """
+    record = RunRecord(options.alias, tuple(feed.name for feed in feeds), options.manifest, options.metrics)
+    try:
+        client = connect(options.url)
+        with locked(options.into or options.alias, cluster_id(client)):
+            report = _run(client, feeds, options, record, tell, on_batch)
+    except PolyrankError as error:
+        record.write(exit_code_of(error), str(error))
+        raise
+    record.write(report.exit_code, details={"notes": list(report.notes), "refused": list(report.refused)})
+    return report
+
+
+def _run(
+    client: OpenSearch,
+    feeds: Sequence[Feed],
+    options: RunOptions,
+    record: RunRecord,
+    tell: Callable[[str], None],
+    on_batch: Callable[[Tally], None],
+) -> RunReport:
     start = perf_counter()
-    client = connect(options.url)
     resources = load_resources(options.resources)
     for path in options.glossaries:
         write_glossary(resources.folder, glossary_name(path), path)
     embedder = load_embedder(options.embedder) if options.embed else None
     spec = IndexSpec(options.languages, vector_field(embedder), options.shards, options.replicas)
-    index = options.into or ensure_index(client, options.alias, spec)
+    index = options.into or ensure_index(client, options.alias, spec, tell=tell)
     pipeline = _pipeline(client, index, options)
-    languages = tuple(read_meta(client, index)["languages"])
+    meta = read_meta(client, index)
+    target = Target(client, index, tuple(meta["languages"]), _field(meta, embedder), Patience(options.patience_s))
     translators = load_translators(resources) if options.translate else None
-    detector = load_detector(languages, knowledge=translators.knowledge if translators else None, thorough=True)
-    bare = Stages(detector, ScriptDetector(), languages, options.prior, translated_fields=options.translate_fields)
-    limited, memory = None, None
-    if translators is not None and (translators.available or options.translation.engine):
-        tell("compiling dictionaries and counting the catalogue's words ...")
-        translators.prepare(languages)
-        if options.whole_catalogue:
-            _write_vocabulary(
-                resources.folder,
-                options,
-                count_words(read_batches(feeds, options.batch_size, options.limit, options.brands), bare),
+    working = translators if _can_translate(translators, options) else None
+    bare = _bare_stages(target.languages, translators, options)
+    record.fingerprints = _fingerprints(target.languages, options, working, embedder)
+    with open_books(options.alias, target, record.fingerprints, rewrite=options.rewrite, tell=tell) as ledger:
+        record.started(index, ledger.version)
+        rules = options.book_rules()
+        before = begin_feeds(ledger, feeds, rules)
+        limited, memory = None, None
+        if working is not None:
+            tell("compiling dictionaries and counting the catalogue's words ...")
+            working.prepare(target.languages)
+            if options.whole_catalogue:
+                counted = count_words(read_batches(feeds, options.batch_size, options.limit, options.brands), bare)
+                _write_vocabulary(resources.folder, options, feeds, counted)
+            limited = build_translator(options.translation, partial(working.translator, options.alias))
+            memory = _memory(limited, options)
+        counter = VocabularyCounter() if options.whole_catalogue and memory is None else None
+        sink = target.sink(ledger.version)
+        stages = replace(bare, memory=memory, embedder=embedder, kept_vectors=target.vectors)
+        stages = replace(stages, template=embedder.template if embedder else None)
+        if limited is not None:
+            stages = replace(stages, untranslated=limited.spent.left_out)
+        with (
+            DeadLetterFile(options.dead_letters or _dead_letter_path(options.alias)) as letters,
+            closing(memory) if memory is not None else nullcontext(),
+        ):
+            batches = _batches(feeds, options, bare, embedder, memory)
+            run_stages(
+                batches, stages, sink, letters, on_batch=on_batch, counter=counter, ledger=ledger, tally=record.tally
             )
-        limited = build_translator(options.translation, partial(translators.translator, options.alias))
-        memory = _memory(limited, options)
-    counter = VocabularyCounter() if options.whole_catalogue and memory is None else None
-    stages = _stages(bare, memory, embedder)
-    with (
-        DeadLetterFile(options.dead_letters or _dead_letter_path(options.alias)) as letters,
-        closing(memory) if memory is not None else nullcontext(),
-    ):
-        batches = read_batches(feeds, options.batch_size, options.limit, options.brands)
-        if options.fusion is not None:
-            vectorize = title_vectors(embedder, memory) if embedder is not None else None
-            batches = fuse_batches(batches, bare, Fusion(options.fusion, vectorize), options.batch_size)
-        sink = IndexSink(client, index, languages)
-        tally = run_stages(batches, stages, sink, letters, on_batch=on_batch, counter=counter)
-    with cluster_errors(f"refresh {index}"):
-        client.indices.refresh(index=index)
+        ending = end_feeds(ledger, feeds, before, sink, rules, record.tally)
+    target.refresh()
     if counter is not None:
-        _write_vocabulary(resources.folder, options, counter)
+        _write_vocabulary(resources.folder, options, feeds, counter)
     return RunReport(
         alias=options.alias,
         index=index,
         feeds=tuple(feed.name for feed in feeds),
-        tally=tally,
+        tally=record.tally,
         seconds=perf_counter() - start,
         embedder=embedder.manifest.name if embedder else None,
         translator=_translator_sentence(translators, limited, options.translation),
         pipeline=pipeline,
         dead_letters=letters.path if letters.count else None,
+        notes=ending.notes,
+        refused=ending.refused,
     )
 
 
@@ -148,8 +208,100 @@ def _memory(translator: Limited, options: RunOptions) -> TranslationMemory:
     return TranslationMemory(translator, store=store, protect=options.translation.protect)
 
 
-def _stages(bare: Stages, memory: TranslationMemory | None, embedder: SentenceEmbedder | None) -> Stages:
-    return replace(bare, memory=memory, embedder=embedder, template=embedder.template if embedder else None)
+def rehearse(
+    feeds: Sequence[Feed], options: RunOptions, *, on_batch: Callable[[Tally], None] = lambda tally: None
+) -> RunReport:
+    """Tell what `ingest` would write and delete. Changes neither the index nor anything that runs keep."""
+    start = perf_counter()
+    client = connect(options.url)
+    resources = load_resources(options.resources)
+    index = find_index(client, options.alias)
+    embedder = load_embedder(options.embedder) if options.embed else None
+    translators = load_translators(resources) if options.translate else None
+    working = translators if _can_translate(translators, options) else None
+    languages, target = options.languages, None
+    if index is not None:
+        served = tuple(read_meta(client, index)["languages"])
+        languages = tuple(dict.fromkeys([*served, *options.languages]))
+        target = Target(client, index, languages, VECTOR_FIELD, Patience(0.0))
+    stages = _bare_stages(languages, translators, options)
+    fingerprint = _fingerprints(languages, options, working, embedder)
+    tally, rules = Tally(), options.book_rules()
+    with (
+        TemporaryDirectory() as folder,
+        open_books(options.alias, target, fingerprint, rewrite=options.rewrite, copy=True) as ledger,
+        DeadLetterFile(Path(folder) / "dead.jsonl") as letters,
+    ):
+        before = begin_feeds(ledger, feeds, rules)
+        sink = RehearsalSink(ledger.state)
+        batches = _batches(feeds, options, stages, embedder, None)
+        run_stages(batches, stages, sink, letters, on_batch=on_batch, ledger=ledger, tally=tally)
+        ending = end_feeds(ledger, feeds, before, sink, rules, tally)
+    return RunReport(
+        alias=options.alias,
+        index=index or f"{options.alias}-000001, to be made",
+        feeds=tuple(feed.name for feed in feeds),
+        tally=tally,
+        seconds=perf_counter() - start,
+        embedder=None,
+        translator=NO_TRANSLATION,
+        pipeline="not touched",
+        dead_letters=None,
+        notes=ending.notes,
+        refused=ending.refused,
+        dry_run=True,
+    )
+
+
+def _bare_stages(languages: tuple[str, ...], translators: Translators | None, options: RunOptions) -> Stages:
+    """Return the stages up to the languages of documents."""
+    detector = load_detector(languages, knowledge=translators.knowledge if translators else None, thorough=True)
+    return Stages(detector, ScriptDetector(), languages, options.prior, translated_fields=options.translate_fields)
+
+
+def _batches(
+    feeds: Sequence[Feed],
+    options: RunOptions,
+    stages: Stages,
+    embedder: SentenceEmbedder | None,
+    memory: TranslationMemory | None,
+) -> Iterator[Batch]:
+    batches = read_batches(feeds, options.batch_size, options.limit, options.brands)
+    if options.fusion is None:
+        return batches
+    vectorize = title_vectors(embedder, memory) if embedder is not None else None
+    return fuse_batches(batches, stages, Fusion(options.fusion, vectorize), options.batch_size)
+
+
+def _can_translate(translators: Translators | None, options: RunOptions) -> bool:
+    return translators is not None and (translators.available or bool(options.translation.engine))
+
+
+def _fingerprints(
+    languages: Sequence[str],
+    options: RunOptions,
+    translators: Translators | None,
+    embedder: SentenceEmbedder | None,
+) -> dict[str, Any]:
+    """Return what a document goes through: when it changes, every document is made again."""
+    translation = None
+    if translators is not None:
+        asked = [[one.kind, one.url, one.model, one.source, one.target] for one in options.translation.engine]
+        translation = {
+            "dictionaries": translators.translator(options.alias).version,
+            "engines": asked,
+            "fields": list(options.translate_fields),
+            "protect": list(options.translation.protect),
+        }
+    vectors = None
+    if embedder is not None:
+        vectors = {"model": embedder.fingerprint, "template": embedder.template.to_json()}
+    return {"languages": list(languages), "translation": translation, "vectors": vectors}
+
+
+def _field(meta: Mapping[str, Any], embedder: SentenceEmbedder | None) -> str:
+    """Return the field for the embedder's vectors."""
+    return (vector_field_of(meta, embedder.fingerprint) if embedder else None) or VECTOR_FIELD
 
 
 def glossary_name(path: Path) -> str:
@@ -174,9 +326,11 @@ def _pipeline(client: OpenSearch, index: str, options: RunOptions) -> str:
     return "installed"
 
 
-def _write_vocabulary(folder: Path, options: RunOptions, counter: VocabularyCounter) -> None:
-    write_vocabulary(folder, options.alias, counter.vocabulary())
-    write_values(folder, options.alias, counter.values.rows())
+def _write_vocabulary(folder: Path, options: RunOptions, feeds: Sequence[Feed], counter: VocabularyCounter) -> None:
+    """Replace the alias' vocabulary, unless the feeds gave changes alone."""
+    if all_whole(feeds):
+        write_vocabulary(folder, options.alias, counter.vocabulary())
+        write_values(folder, options.alias, counter.values.rows())
 
 
 def _translator_sentence(translators: Translators | None, limited: Limited | None, config: TranslationConfig) -> str:

@@ -2,17 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from ingest.document import Document
-from plugin.client import OpenSearch, bulk_index
+from ingest.state import IndexState
+from plugin.bulk import BulkAction, BulkResult, BulkWriter, Result
+from plugin.client import OpenSearch
+from plugin.index import VECTOR_FIELD
+from plugin.patience import Patience
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one document; `reason` says why it failed."""
+    """What became of one document; `reason` says why it failed. `stale`: a newer version is there."""
 
-    result: Literal["created", "updated", "failed"]
+    result: Result
     reason: str = ""
 
 
@@ -22,6 +26,10 @@ class Sink(Protocol):
 
     def write(self, documents: Sequence[Document]) -> list[Outcome]:
         """Write documents of distinct ids; return as many outcomes, in the same order."""
+        ...
+
+    def delete(self, ids: Sequence[str]) -> list[Outcome]:
+        """Delete documents, of which some may not be there; return as many outcomes, in the same order."""
         ...
 
 
@@ -37,25 +45,82 @@ class ListSink:
         self.documents |= {document.id: document for document in documents}
         return outcomes
 
+    def delete(self, ids: Sequence[str]) -> list[Outcome]:
+        """Forget documents."""
+        for one in ids:
+            self.documents.pop(one, None)
+        return [Outcome("deleted") for _ in ids]
+
+
+class RehearsalSink:
+    """Writes nothing and says what would become of documents, as far as the state of earlier runs tells."""
+
+    def __init__(self, state: IndexState) -> None:
+        self._state = state
+
+    def write(self, documents: Sequence[Document]) -> list[Outcome]:
+        """Tell new documents from known ones."""
+        known = self._state.known([document.id for document in documents])
+        there = {key for key, one in known.items() if not one.deleted}
+        return [Outcome("updated" if document.id in there else "created") for document in documents]
+
+    def delete(self, ids: Sequence[str]) -> list[Outcome]:
+        """Say that each is deleted."""
+        return [Outcome("deleted") for _ in ids]
+
 
 class IndexSink:
     """Writes into an OpenSearch index."""
 
-    def __init__(self, client: OpenSearch, index: str, languages: Sequence[str]) -> None:
-        """Write to `index`, whose mapping serves `languages`."""
-        self._client = client
-        self._index = index
+    def __init__(
+        self,
+        client: OpenSearch,
+        index: str,
+        languages: Sequence[str],
+        *,
+        version: int | None = None,
+        vector_field: str = VECTOR_FIELD,
+        patience: Patience | None = None,
+    ) -> None:
+        """Write to `index`, whose mapping serves `languages`.
+
+        Args:
+            client: as `plugin.client.connect` returns.
+            index: or an alias with one write index.
+            languages: of the index.
+            version: of this run; None: the index counts versions itself, and the last writer wins.
+            vector_field: where the embedder's vectors go.
+            patience: with a cluster that is busy or away.
+        """
+        self._writer = BulkWriter(client, index, patience)
         self._languages = tuple(languages)
+        self._version = version
+        self._vector_field = vector_field
 
     def write(self, documents: Sequence[Document]) -> list[Outcome]:
-        """Index the documents in one bulk request, waiting and trying again while the cluster is too busy.
+        """Index the documents, waiting and trying again while the cluster is too busy or away.
 
         Raises:
-            ClusterError: the cluster cannot be reached or refuses the whole request.
+            ClusterError: it is so for too long, or refuses a whole request.
         """
-        sources = {document.id: document.source(self._languages) for document in documents}
-        results = bulk_index(self._client, self._index, sources)
-        return [
-            Outcome("failed", result.reason) if result.reason else Outcome("created" if result.created else "updated")
-            for result in (results[document.id] for document in documents)
-        ]
+        return self._outcomes(
+            [
+                BulkAction(
+                    document.id,
+                    document.source(self._languages, self._vector_field),
+                    document.record.version or self._version,
+                )
+                for document in documents
+            ]
+        )
+
+    def delete(self, ids: Sequence[str]) -> list[Outcome]:
+        """Delete documents, as `write` writes them."""
+        return self._outcomes([BulkAction(one, None, self._version) for one in ids])
+
+    def _outcomes(self, actions: Sequence[BulkAction]) -> list[Outcome]:
+        return [_outcome(result) for result in self._writer.write(actions)]
+
+
+def _outcome(result: BulkResult) -> Outcome:
+    return Outcome(result.result, result.reason)

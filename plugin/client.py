@@ -2,23 +2,21 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from opensearchpy import OpenSearch
 from opensearchpy.exceptions import ConnectionError as UnreachableError
 from opensearchpy.exceptions import ConnectionTimeout, OpenSearchException, TransportError
-from opensearchpy.helpers import streaming_bulk
 
-from plugin.errors import ClusterError
+from plugin.errors import BusyError, ClusterError, RefusedError
 from plugin.stack import read_stack
 
-__all__ = ["BulkResult", "OpenSearch", "bulk_index", "cluster_errors", "connect"]
+__all__ = ["BUSY", "OpenSearch", "cluster_errors", "cluster_id", "connect"]
 
-BULK_RETRIES = 8
-"""Waits of 1, 2, 4 ... 30 s while the cluster answers 429: about two minutes."""
+BUSY = frozenset({429, 502, 503, 504})
+"""Statuses of a cluster, or of one item of a bulk request, that may go through later."""
 
 
 def connect(url: str | None = None, *, timeout_s: float = 60.0) -> OpenSearch:
@@ -40,63 +38,28 @@ def cluster_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except ConnectionTimeout as error:
-        raise ClusterError(f"{doing}: the cluster did not answer in time; look at `plugin logs`") from error
+        raise BusyError(f"{doing}: the cluster did not answer in time; look at `plugin logs`") from error
     except UnreachableError as error:
-        raise ClusterError(
+        raise BusyError(
             f"{doing}: the cluster cannot be reached; see `plugin status`, start it with `plugin up`, or check --url"
         ) from error
     except TransportError as error:
-        raise ClusterError(f"{doing}: OpenSearch answered {error.status_code}: {_reason(error)}") from error
+        status = error.status_code if isinstance(error.status_code, int) else 0
+        if status in BUSY:
+            raise BusyError(f"{doing}: OpenSearch answered {status}: {_reason(error)}") from error
+        raise RefusedError(doing, status, _reason(error)) from error
     except OpenSearchException as error:
         raise ClusterError(f"{doing}: {error}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class BulkResult:
-    """What became of one document of a bulk request; `reason` is empty unless it failed."""
-
-    created: bool
-    reason: str = ""
-
-
-def bulk_index(client: OpenSearch, index: str, sources: Mapping[str, Mapping[str, Any]]) -> dict[str, BulkResult]:
-    """Index documents by id, replacing those that are there; wait and try again where the cluster is too busy.
-
-    One document that is refused does not keep the others out.
-
-    Args:
-        client: as `connect` returns.
-        index: index or alias with one write index.
-        sources: document id to its source.
+def cluster_id(client: OpenSearch) -> str:
+    """Return what tells this cluster from others, whatever address it is reached by.
 
     Raises:
-        ClusterError: the cluster cannot be reached, or refuses the whole request.
+        ClusterError: the cluster cannot be reached.
     """
-    actions = ({"_op_type": "index", "_index": index, "_id": key, "_source": source} for key, source in sources.items())
-    results: dict[str, BulkResult] = {}
-    with cluster_errors(f"index into {index}"):
-        for done, item in streaming_bulk(
-            client,
-            actions,
-            chunk_size=max(len(sources), 1),
-            raise_on_error=False,
-            max_retries=BULK_RETRIES,
-            initial_backoff=1,
-            max_backoff=30,
-        ):
-            answer = item["index"]
-            reason = "" if done else _item_reason(answer)
-            results[answer["_id"]] = BulkResult(answer.get("result") == "created", reason)
-    return results
-
-
-def _item_reason(answer: Mapping[str, Any]) -> str:
-    """The reason an item gives, its cause last, in one line."""
-    error = answer.get("error")
-    if not isinstance(error, dict):
-        return f"refused with status {answer.get('status')}: {error}"
-    cause = error.get("caused_by", {}).get("reason")
-    return f"{error.get('reason')}" + (f": {cause}" if cause else "")
+    with cluster_errors("look at the cluster"):
+        return str(client.info()["cluster_uuid"])
 
 
 def _reason(error: TransportError) -> str:

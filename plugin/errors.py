@@ -9,6 +9,8 @@ PolyrankError
 │   └── PortTakenError    a port that was asked for is in use
 ├── ServiceError          the model service does not start
 └── ClusterError          OpenSearch cannot be reached, or refused a request
+    ├── BusyError         it is too busy, restarting or out of reach: the same request may go through later
+    └── RefusedError      it refused the request as a whole
 """
 
 from rerank.errors import PolyrankError
@@ -44,3 +46,16 @@ class ServiceError(PolyrankError):
 
 class ClusterError(PolyrankError):
     """OpenSearch cannot be reached, or it refused a request."""
+
+
+class BusyError(ClusterError):
+    """OpenSearch is too busy, restarting or out of reach: the same request may go through later."""
+
+
+class RefusedError(ClusterError):
+    """OpenSearch refused a request as a whole: `status` is HTTP's, `reason` its own words."""
+
+    def __init__(self, doing: str, status: int, reason: str) -> None:
+        super().__init__(f"{doing}: OpenSearch answered {status}: {reason}")
+        self.status = status
+        self.reason = reason

@@ -1,8 +1,8 @@
 """The index behind an alias: mapping with one analyzed sub-field per language, and `_meta` that says which model's
-vectors it holds. Vectors of two models are never mixed in one field."""
+vectors it holds. Vectors of two models are never mixed in one field: each model has a field of its own."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ SCHEMA_VERSION = 1
 DEFAULT_LANGUAGES = ("en", "de", "es", "fr", "it", "nl", "pt", "pl", "sv", "ja", "zh")
 TEXT_FIELDS = ("title", "text", "attributes")
 VECTOR_FIELD = "embedding"
+REPLACED_BY = "replaced_by"
+"""Says in `_meta.polyrank.vectors` of a field that another model's field took its place."""
 MAX_ATTRIBUTE_CHARS = 8000
 """A longer raw attribute is kept in `_source` and not indexed: a Lucene term ends at 32,766 bytes."""
 
@@ -31,6 +33,15 @@ class VectorField:
     fingerprint: str
     dimension: int
     bundle: str
+
+    def mapping(self) -> dict[str, Any]:
+        """Return the mapping of the field that holds them."""
+        method = {"name": "hnsw", "engine": "lucene", "space_type": "innerproduct"}
+        return {"type": "knn_vector", "dimension": self.dimension, "method": method}
+
+    def meta(self) -> dict[str, Any]:
+        """Return what `_meta.polyrank.vectors` says of the field."""
+        return {"fingerprint": self.fingerprint, "dimension": self.dimension, "bundle": self.bundle}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +73,12 @@ class IndexSpec:
         properties["attrs"] = {"type": "flat_object"}
         properties["translations"] = {"type": "object", "enabled": False}
         if self.vector:
-            method = {"name": "hnsw", "engine": "lucene", "space_type": "innerproduct"}
-            properties[VECTOR_FIELD] = {"type": "knn_vector", "dimension": self.vector.dimension, "method": method}
+            properties[VECTOR_FIELD] = self.vector.mapping()
         return {"dynamic": False, "_meta": {"polyrank": self.meta()}, "properties": properties}
 
     def meta(self) -> dict[str, Any]:
         """Return what `_meta.polyrank` says of schema, languages and vectors."""
-        vectors = {}
-        if self.vector:
-            vectors[VECTOR_FIELD] = {
-                "fingerprint": self.vector.fingerprint,
-                "dimension": self.vector.dimension,
-                "bundle": self.vector.bundle,
-            }
+        vectors = {VECTOR_FIELD: self.vector.meta()} if self.vector else {}
         return {"schema_version": SCHEMA_VERSION, "languages": list(self.languages), "vectors": vectors}
 
 
@@ -87,26 +91,30 @@ def _language_object(languages: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def ensure_index(client: OpenSearch, alias: str, spec: IndexSpec) -> str:
+def ensure_index(
+    client: OpenSearch, alias: str, spec: IndexSpec, *, tell: Callable[[str], None] = lambda message: None
+) -> str:
     """Return the index behind `alias`, created as `alias-000001` when there is none.
 
-    An index of ours is kept; languages it does not serve yet are added to its mapping. Does not touch documents.
+    An index of ours is kept; languages it does not serve yet, and a vector field for a model that it has no vectors
+    of, are added to its mapping. Does not touch documents.
 
     Args:
         client: as `plugin.client.connect` returns.
         alias: the name that clients search.
         spec: what the index must serve.
+        tell: told that the model is another one now.
 
     Raises:
         IndexConflictError: the name is an index of its own or an alias of a foreign one, points at several indices,
-            or the index holds vectors of another model, or has none.
+            or the index has vectors and the spec none, or the other way round.
         ClusterError: the cluster cannot be reached or refuses.
     """
     check_alias_name(alias)
     with cluster_errors(f"open {alias}"):
         if client.indices.exists_alias(name=alias):
             concrete = _behind_alias(alias, client.indices.get_alias(name=alias))
-            _extend(client, alias, concrete, spec)
+            _extend(client, alias, concrete, spec, tell)
             return concrete
         if client.indices.exists(index=alias):
             raise IndexConflictError(
@@ -158,8 +166,26 @@ def read_meta(client: OpenSearch, index: str) -> dict[str, Any]:
     return dict(meta)
 
 
-def _extend(client: OpenSearch, alias: str, concrete: str, spec: IndexSpec) -> None:
-    """Check that the existing index can take the spec's documents; add what languages it lacks."""
+def find_index(client: OpenSearch, alias: str) -> str | None:
+    """Return the index behind `alias` that runs write to; None when there is no such alias.
+
+    Raises:
+        IndexConflictError: it points at several, and none is its write index.
+    """
+    check_alias_name(alias)
+    with cluster_errors(f"open {alias}"):
+        if not client.indices.exists_alias(name=alias):
+            return None
+        return _behind_alias(alias, client.indices.get_alias(name=alias))
+
+
+def vector_field_of(meta: Mapping[str, Any], fingerprint: str) -> str | None:
+    """Return the field that holds the vectors of an embedder; None when `_meta.polyrank` names none."""
+    return next((name for name, one in meta.get("vectors", {}).items() if one["fingerprint"] == fingerprint), None)
+
+
+def _extend(client: OpenSearch, alias: str, concrete: str, spec: IndexSpec, tell: Callable[[str], None]) -> None:
+    """Check that the existing index can take the spec's documents; add the languages and the vector field it lacks."""
     meta = read_meta(client, concrete)
     if meta.get("schema_version") != SCHEMA_VERSION:
         found = f"schema {meta['schema_version']}" if meta else "no polyrank mapping"
@@ -167,28 +193,44 @@ def _extend(client: OpenSearch, alias: str, concrete: str, spec: IndexSpec) -> N
             f"{concrete} behind {alias} has {found}, this polyrank writes schema {SCHEMA_VERSION};"
             f" choose another --index name, or delete {concrete} and ingest again"
         )
-    _check_vectors(alias, concrete, meta.get("vectors", {}).get(VECTOR_FIELD), spec.vector)
+    _check_vectors(alias, concrete, meta.get("vectors", {}), spec.vector)
     served = meta["languages"]
     missing = [language for language in spec.languages if language not in served]
-    if missing:
-        grown = {field: _language_object(missing) for field in TEXT_FIELDS}
-        body = {"_meta": {"polyrank": {**meta, "languages": [*served, *missing]}}, "properties": grown}
-        client.indices.put_mapping(index=concrete, body=body)
+    grown: dict[str, Any] = {field: _language_object(missing) for field in TEXT_FIELDS} if missing else {}
+    vectors = meta.get("vectors", {})
+    if spec.vector is not None:
+        vectors, field = _with_current(vectors, spec.vector)
+        if field not in meta["vectors"]:
+            grown[field] = spec.vector.mapping()
+            tell(
+                f"the embedder is {spec.vector.bundle}, {concrete} holds vectors of another: its vectors go to the"
+                f" field {field} of their own; once all is ingested and the model service has the new embedder,"
+                f" `plugin pipelines install {alias}` makes searches use it"
+            )
+    if grown or vectors != meta.get("vectors", {}):
+        changed = {**meta, "languages": [*served, *missing], "vectors": vectors}
+        client.indices.put_mapping(index=concrete, body={"_meta": {"polyrank": changed}, "properties": grown})
 
 
-def _check_vectors(alias: str, concrete: str, found: Mapping[str, Any] | None, wanted: VectorField | None) -> None:
-    if (found or {}).get("fingerprint") == (wanted.fingerprint if wanted else None):
+def _with_current(vectors: Mapping[str, Any], wanted: VectorField) -> tuple[dict[str, Any], str]:
+    """Return the vector fields with the wanted one, which replaces all others, and its name."""
+    known = vector_field_of({"vectors": vectors}, wanted.fingerprint)
+    field = known or f"{VECTOR_FIELD}_{len(vectors) + 1}"
+    others = {name: {**one, REPLACED_BY: field} for name, one in vectors.items() if name != field}
+    current = {name: value for name, value in vectors.get(field, wanted.meta()).items() if name != REPLACED_BY}
+    return {**others, field: current}, field
+
+
+def _check_vectors(alias: str, concrete: str, found: Mapping[str, Any], wanted: VectorField | None) -> None:
+    if bool(found) == bool(wanted):
         return
-    advice = f"delete {concrete} or choose another --index name, and ingest again"
-    if found is None:
-        raise IndexConflictError(f"{concrete} behind {alias} was made without vectors; {advice}, or use --no-embed")
-    if wanted is None:
+    if not found:
         raise IndexConflictError(
-            f"{concrete} behind {alias} holds vectors of {found.get('bundle')}, and documents without vectors would"
-            f" not be found by them; leave out --no-embed"
+            f"{concrete} behind {alias} was made without vectors; delete {concrete} or choose another --index name, and"
+            f" ingest again, or use --no-embed"
         )
+    bundles = ", ".join(str(one.get("bundle")) for one in found.values())
     raise IndexConflictError(
-        f"{concrete} behind {alias} holds vectors of {found.get('bundle')} ({str(found.get('fingerprint'))[:15]}...),"
-        f" the embedder is {wanted.bundle} ({wanted.fingerprint[:15]}...) and vectors of two models cannot be"
-        f" compared; name the old one with --embedder, or {advice}"
+        f"{concrete} behind {alias} holds vectors of {bundles}, and documents without vectors would"
+        f" not be found by them; leave out --no-embed"
     )

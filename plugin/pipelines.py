@@ -8,7 +8,7 @@ from typing import Any, Literal
 from plugin.analyzers import UNDETERMINED
 from plugin.client import OpenSearch, cluster_errors
 from plugin.errors import ClusterError
-from plugin.index import DEFAULT_LANGUAGES, VECTOR_FIELD
+from plugin.index import DEFAULT_LANGUAGES, REPLACED_BY, VECTOR_FIELD
 
 PROCESSOR = "hybrid_rerank"
 Technique = Literal["rrf", "min_max", "z_score", "convex"]
@@ -102,7 +102,8 @@ def config_for(meta: Mapping[str, Any], vocabulary: str | None) -> PipelineConfi
     """Return the default pipeline for an index.
 
     Args:
-        meta: its `_meta.polyrank`; the languages and vector fields it names are searched.
+        meta: its `_meta.polyrank`; the languages and vector fields it names are searched, without fields of
+            models that were replaced.
         vocabulary: alias whose catalogue statistics choose among translations.
 
     Raises:
@@ -110,9 +111,8 @@ def config_for(meta: Mapping[str, Any], vocabulary: str | None) -> PipelineConfi
     """
     if "languages" not in meta:
         raise PipelineError("the index was not made by polyrank: its mapping has no _meta.polyrank; see `ingest run`")
-    return PipelineConfig(
-        languages=tuple(meta["languages"]), vocabulary=vocabulary, vector_fields=tuple(meta.get("vectors", {}))
-    )
+    fields = [name for name, one in meta.get("vectors", {}).items() if REPLACED_BY not in one]
+    return PipelineConfig(languages=tuple(meta["languages"]), vocabulary=vocabulary, vector_fields=tuple(fields))
 
 
 def variant(body: Mapping[str, Any], system: System) -> dict[str, Any]:

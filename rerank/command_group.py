@@ -16,4 +16,8 @@ class ErrorsInOneLine(click.Group):
             return super().invoke(ctx)
         except PolyrankError as error:
             click.echo(f"error: {error}", err=True)
-            ctx.exit(error.exit_code)
+            ctx.exit(self.exit_code(error))
+
+    def exit_code(self, error: PolyrankError) -> int:
+        """Return the exit code for an error."""
+        return error.exit_code

@@ -8,6 +8,9 @@ from ingest.run import Batch, Stages, with_languages
 from ingest.translate import TranslationMemory, translate_documents
 from rerank.protocols import Embedder, Vectors
 
+FUSED = "fused sources"
+"""Whose documents fused products are."""
+
 
 def fuse_batches(batches: Iterable[Batch], stages: Stages, fusion: Fusion, size: int) -> Iterator[Batch]:
     """Take all batches; give the letters as they come and then the products.
@@ -22,9 +25,10 @@ def fuse_batches(batches: Iterable[Batch], stages: Stages, fusion: Fusion, size:
         for batch in batches:
             fusion.add(with_languages(batch, stages).documents)
             if batch.read > len(batch.documents):
-                yield Batch((), batch.letters, batch.read - len(batch.documents))
+                rest = batch.read - len(batch.documents)
+                yield Batch((), batch.letters, rest, feed=FUSED, deletes=batch.deletes)
         for part in fusion.products(size):
-            yield Batch(part.products, (), part.records, part.records - len(part.products))
+            yield Batch(part.products, (), part.records, part.records - len(part.products), feed=FUSED)
         if fusion.replaced:
             yield Batch((), (), fusion.replaced)
     finally:

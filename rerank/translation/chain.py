@@ -40,6 +40,10 @@ class Spent:
     refused: int = 0
     failed: int = 0
 
+    def left_out(self) -> int:
+        """Return how many texts were kept that may be translated another time."""
+        return self.refused + self.failed
+
     def cost(self, budget: Budget) -> float:
         """Return the cost of the characters."""
         return self.characters * budget.cost_per_million / 1e6

@@ -100,7 +100,7 @@ def test_what_a_sink_refuses_is_a_dead_letter_that_replays(tmp_path: Path) -> No
         again = run_stages(read_batches([open_dead_letters(path)], 10), stages(), replayed, file)
     assert set(replayed.documents) == {"1", "3"}
     assert again.dead == 1
-    assert list(open_dead_letters(path).entries()) == [Record("list", 4, {"title": "no id"})]
+    assert list(open_dead_letters(path).entries()) == [Record("list", 4, {"title": "no id"}, "list")]
 
 
 def test_a_broken_feed_ends_the_run_after_what_came_before(tmp_path: Path) -> None:

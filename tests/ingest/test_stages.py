@@ -129,9 +129,9 @@ def test_an_embedder_reads_its_own_language_where_there_is_one() -> None:
         product("1", "Stuhl"), language="de", text="bequem", translated={"en": {"title": "chair"}}, brand="Bo"
     )
     embedder = HashEmbedder(32)
-    (found,) = embed_documents([german], embedder, DEFAULT_TEMPLATE)
+    (found,) = embed_documents([german], embedder, DEFAULT_TEMPLATE).documents
     assert found.embedding is not None
     expected = embedder.embed_documents([DEFAULT_TEMPLATE.render({"title": "chair", "text": "bequem", "brand": "Bo"})])
     np.testing.assert_array_equal(found.embedding, expected[0])
-    assert embed_documents([], embedder, DEFAULT_TEMPLATE) == []
+    assert embed_documents([], embedder, DEFAULT_TEMPLATE).documents == []
     np.testing.assert_allclose(found.source(["en"])["embedding"], expected[0], atol=1e-7)

@@ -1,8 +1,6 @@
 """One real node for the whole run (`node`) and one real model service (`service`), stopped by pid at the end."""
 
 import json
-import shutil
-import tempfile
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,14 +10,11 @@ import pytest
 
 from plugin.capacity import PortWish, choose_ports
 from plugin.client import OpenSearch, connect
-from plugin.ground import ground_for
 from plugin.model_service import service_log, start_service, wait_for_service
-from plugin.node import NodeConfig, start_node, wait_for_node
-from plugin.orchestra import announce_service, prepare
+from plugin.orchestra import announce_service
 from plugin.processes import Daemon, stop
-from plugin.progress import download_bar
-from rerank.home import polyrank_home
 from tests.node.engine_fixtures import bare_distribution, fake, rig, shop  # noqa: F401  (fixtures of test_engine_*.py)
+from tests.node.own_node import own_node
 
 
 @dataclass(frozen=True)
@@ -39,21 +34,11 @@ class RunningNode:
 @pytest.fixture(scope="session")
 def node() -> Iterator[RunningNode]:
     """Start one node with our plugin: program files from the cache of the polyrank home, data of its own."""
-    home = polyrank_home()
-    ground = ground_for(home)
-    distribution = prepare(home, ground, download_bar)
-    folder = Path(tempfile.mkdtemp(prefix="test-", dir=ground.subfolder("nodes")))
-    http_port, transport_port = choose_ports([PortWish(0), PortWish(0)])
-    config = NodeConfig("test", folder, http_port, transport_port, [f"127.0.0.1:{transport_port}"])
-    daemon = start_node(config, distribution, ground)
-    try:
-        wait_for_node(config, daemon, nodes=1)
-        client = connect(config.url)
-        yield RunningNode(config.url, client, config.log, daemon)
+    with own_node() as own:
+        client, daemon = connect(own.config.url), own.daemon
+        assert daemon is not None
+        yield RunningNode(own.config.url, client, own.config.log, daemon)
         client.close()
-    finally:
-        stop([daemon])
-        shutil.rmtree(folder)
 
 
 @dataclass(frozen=True)

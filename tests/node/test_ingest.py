@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 from ingest.cli import main
 from ingest.sinks import IndexSink, Sink
 from plugin.client import OpenSearch
-from plugin.index import IndexConflictError, IndexSpec, VectorField, ensure_index, read_meta
-from plugin.pipelines import PipelineError, find_pipeline, read_pipeline
+from plugin.index import IndexConflictError, IndexSpec, VectorField, ensure_index, read_meta, vector_field_of
+from plugin.pipelines import PipelineError, config_for, find_pipeline, read_pipeline
 from tests.ingest.sink_contract import SinkContract, product
 from tests.node.conftest import RunningNode
 
@@ -142,7 +142,8 @@ def test_a_second_run_and_a_replay_change_nothing(report: dict[str, Any], node: 
     everything = {"query": {"match_all": {}}, "size": 100, "sort": ["language", "_doc"]}
     before = node.client.search(index="ingest-shop", body=everything, params={"search_pipeline": "_none"})
     again = json.loads(ingest(shop, node, "--no-translate").stdout)
-    assert (again["created"], again["updated"], again["pipeline"]) == (0, 7, "kept as it was")
+    assert (again["created"], again["updated"], again["unchanged"], again["embedded"]) == (0, 0, 7, 0)
+    assert again["pipeline"] == "kept as it was"
     letters = shop.parent / "dead.jsonl"
     replay = ingest(letters, node, "--no-translate", command="replay")
     assert replay.exit_code == 3
@@ -186,9 +187,16 @@ def test_a_document_the_index_refuses_is_a_dead_letter(node: RunningNode, shop: 
 
 
 def test_vectors_of_two_models_are_never_mixed(node: RunningNode, shop: Path, report: dict[str, Any]) -> None:
-    other = IndexSpec(vector=VectorField("sha256:other", 384, "other-model"))
-    with pytest.raises(IndexConflictError, match="vectors of two models"):
-        ensure_index(node.client, "ingest-shop", other)
+    told: list[str] = []
+    other = IndexSpec(vector=VectorField("sha256:other", 8, "other-model"))
+    assert ensure_index(node.client, "ingest-shop", other, tell=told.append) == "ingest-shop-000001"
+    assert "its vectors go to the field embedding_2" in told[0]
+    meta = read_meta(node.client, "ingest-shop")
+    assert vector_field_of(meta, "sha256:other") == "embedding_2"
+    assert config_for(meta, None).vector_fields == ("embedding_2",)
+    again = json.loads(ingest(shop, node, "--no-translate").stdout)  # with the first model, whose field stands
+    assert (again["unchanged"], again["embedded"]) == (7, 0)
+    assert config_for(read_meta(node.client, "ingest-shop"), None).vector_fields == ("embedding",)
     result = ingest(shop, node, "--no-embed")
     assert result.exit_code == 1
     assert "leave out --no-embed" in result.stderr
@@ -217,7 +225,7 @@ def test_a_new_language_is_added_to_an_index(node: RunningNode) -> None:
 
 def test_an_unreachable_cluster_is_said_in_one_line(shop: Path) -> None:
     result = CliRunner().invoke(main, ["run", str(shop), "--index", "x", "--no-embed", "--url", "http://127.0.0.1:9"])
-    assert result.exit_code == 1
+    assert result.exit_code == 5
     assert "cannot be reached" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 

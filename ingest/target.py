@@ -1,0 +1,70 @@
+"""The index that a run writes into: its sink, its counts, the vectors it holds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.sinks import IndexSink
+from plugin.client import OpenSearch, cluster_errors
+from plugin.patience import Patience
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An index with the languages and the vector field that a run fills, and the patience with its cluster."""
+
+    client: OpenSearch
+    index: str
+    languages: tuple[str, ...]
+    vector_field: str
+    patience: Patience
+
+    def sink(self, version: int) -> IndexSink:
+        """Return what writes documents of a version."""
+        return IndexSink(
+            self.client,
+            self.index,
+            self.languages,
+            version=version,
+            vector_field=self.vector_field,
+            patience=self.patience,
+        )
+
+    def uuid(self) -> str:
+        """Return what tells the index from one that had its name before."""
+        with cluster_errors(f"read the settings of {self.index}"):
+            settings = self.client.indices.get_settings(index=self.index)
+        return str(next(iter(settings.values()))["settings"]["index"]["uuid"])
+
+    def refresh(self) -> None:
+        """Make what was written searchable."""
+
+        def attempt() -> None:
+            with cluster_errors(f"refresh {self.index}"):
+                self.client.indices.refresh(index=self.index)
+
+        self.patience.call(attempt)
+
+    def count(self) -> int:
+        """Return how many documents the index holds."""
+        self.refresh()
+        with cluster_errors(f"count {self.index}"):
+            return int(self.client.count(index=self.index)["count"])
+
+    def vectors(self, ids: Sequence[str]) -> Mapping[str, NDArray[np.float32]]:
+        """Return the vectors of those documents that have one."""
+
+        def attempt() -> Mapping[str, NDArray[np.float32]]:
+            with cluster_errors(f"read vectors of {self.index}"):
+                found = self.client.mget(
+                    body={"ids": list(ids)}, index=self.index, params={"_source_includes": self.vector_field}
+                )
+            return {
+                one["_id"]: np.asarray(one["_source"][self.vector_field], np.float32)
+                for one in found["docs"]
+                if self.vector_field in one.get("_source", {})
+            }
+
+        return self.patience.call(attempt)

@@ -65,13 +65,13 @@ def test_storms_and_lost_connections_lose_nothing_and_dead_letters_replay_to_zer
 ) -> None:
     feed = tmp_path / "feed.jsonl"
     feed.write_text("".join(json.dumps({"id": str(one), "title": f"Lamp {one}"}) + "\n" for one in range(200)))
-    faults = list(islice(cycle(FAULTS), 36))
+    faults = list(islice(cycle(FAULTS), 18))
     letters = tmp_path / "dead.jsonl"
     with flaky_cluster(node.url, faults=faults, refused=lambda doc_id: doc_id.endswith("7")) as flaky:
         result = run(flaky.url, feed, "safe-flaky", "--batch-size", "20", "--dead-letters", str(letters))
         assert result.exit_code == 3, result.output
         assert (numbers(result)["indexed"], numbers(result)["dead_letters"]) == (180, 20)
-        assert all(flaky.done[fault] > 1 for fault in FAULTS)
+        assert all(flaky.done[fault] >= 3 for fault in FAULTS)
         flaky.refused = lambda doc_id: False
         replayed = run(flaky.url, letters, "safe-flaky", "--dead-letters", str(letters), command="replay")
     assert replayed.exit_code == 0, replayed.output

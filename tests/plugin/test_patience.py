@@ -33,7 +33,8 @@ def test_waits_double_up_to_a_limit_and_end() -> None:
     assert clock.slept[:4] == [FIRST_WAIT_S, 2 * FIRST_WAIT_S, 4 * FIRST_WAIT_S, 8 * FIRST_WAIT_S]
     assert max(clock.slept) == LONGEST_WAIT_S
     assert sum(clock.slept) == pytest.approx(100.0)
-    assert (waiting.waits, waiting.waited_s) == (len(clock.slept), pytest.approx(100.0))
+    assert waiting.waits == len(clock.slept)
+    assert waiting.waited_s == pytest.approx(100.0)
 
 
 def test_success_begins_anew() -> None:

@@ -157,9 +157,9 @@ def bulk_rate(url: str, feed: Grown, prepared: Path) -> float:
     begin = time.perf_counter()
     with prepared.open(encoding="utf-8") as lines:
         actions = ({"_index": index, **json.loads(line)} for line in lines)
-        written = sum(done for done, _ in parallel_bulk(client, actions))
+        written = sum(1 for done, _ in parallel_bulk(client, actions) if done)
     client.indices.refresh(index=index)
-    rate = written / (time.perf_counter() - begin)
+    rate: float = written / (time.perf_counter() - begin)
     client.close()
     return rate
 

@@ -62,6 +62,6 @@ class Conversion:
         if self._embedder is None:
             return bare
         documents = [stored_document(doc_id, source, "old") for doc_id, source in bare.items()]
-        for document in embed_documents(documents, self._embedder, self._embedder.template):
+        for document in embed_documents(documents, self._embedder, self._embedder.template).documents:
             bare[document.id][VECTOR_FIELD] = document.source(())[VECTOR_FIELD]
         return bare

@@ -34,7 +34,7 @@ def test_conversion_embeds_as_the_run_does_and_leaves_equal_models_alone() -> No
     embedder = load_embedder()
     meta = {"vectors": {VECTOR_FIELD: {"fingerprint": embedder.fingerprint}}}
     other = {"vectors": {VECTOR_FIELD: {"fingerprint": "sha256:other"}}}
-    (embedded,) = embed_documents([LAMP], embedder, embedder.template)
+    (embedded,) = embed_documents([LAMP], embedder, embedder.template).documents
     expected = embedded.source(("de", "en"))
     old = {"1": {**expected, VECTOR_FIELD: [0.5, 0.5]}}
     assert Conversion(other, meta, embedder).convert(old) == {"1": expected}

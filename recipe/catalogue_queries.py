@@ -1,70 +1,77 @@
-"""Weak supervision: the catalogue's own product phrases as queries.
+"""Weak supervision: queries that the catalogue's own words make, as a shopper would put them.
 
-Titles name the kind of product beside brand and model in lower case ("networking cable", "mobile phone"): two
-neighbouring words that are in many titles and not in the models' names. Products that the phrase names answer it; where
-another such word follows ("mobile phone case") it is an accessory; products that share one of its words and not the
-other are near misses; a product chosen at random is neither.
+Titles name the kind of product beside brand and model in lower case ("networking cable", "mobile phone"). A phrase of
+one to three such words that several titles share is a query; so is the phrase with a brand before it, with a word or a
+measure of one of its products, or the first words of a title. Common phrases are drawn more often, by the root of
+their count. Nobody judged what answers these queries: a teacher does (`recipe.teacher`).
 """
 
 import random
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from recipe.catalogue import Product
-from rerank.train_data import TrainingPair
 
-WORD = re.compile(r"[a-z]{3,}")
-FEWEST, MOST = 12, 800
+KIND = re.compile(r"[a-z][a-z-]{2,}")
+DETAIL = re.compile(r"[A-Za-z][A-Za-z-]{2,}|\d+(?:\.\d+)? ?(?:GB|TB|MHz|GHz|W|mm|cm|m|V|mAh)\b")
+TITLE_WORD = re.compile(r"[A-Za-z][A-Za-z0-9-]+")
+NOT_KINDS = frozenset(("and", "for", "the", "with", "from", "not", "yes", "pages", "black", "white", "grey", "silver"))
+LONGEST = 3
+FEWEST, MOST = 6, 2500
 """In how many titles a phrase must be: fewer are model names, more are colours and units."""
 
-NOT_KINDS = frozenset(("and", "for", "the", "with", "pages"))
+
+def catalogue_queries(products: Sequence[Product], count: int, rng: random.Random) -> list[str]:
+    """Draw `count` queries; fewer come back, since some are drawn twice."""
+    phrases = _phrases(products)
+    names = sorted(phrases)
+    weights = [len(phrases[name]) ** 0.5 for name in names]
+    drawn = []
+    for phrase in rng.choices(names, weights, k=count):
+        product = rng.choice(phrases[phrase])
+        (form,) = rng.choices(tuple(FORMS), tuple(FORMS.values()))
+        drawn.append(form(phrase, product, rng))
+    return [query for query in dict.fromkeys(drawn) if query]
 
 
-def catalogue_pairs(products: Sequence[Product], count: int, rng: random.Random) -> list[TrainingPair]:
-    """Make about eight pairs for each of `count` phrases, every third with a brand before it."""
-    phrases, described = _phrases(products)
-    by_word: dict[str, list[int]] = defaultdict(list)
-    for index, product in enumerate(products):
-        for word in sorted(set(WORD.findall(product.fields["title"].lower()))):
-            by_word[word].append(index)
-    pairs: list[TrainingPair] = []
-    for number, phrase in enumerate(rng.sample(sorted(phrases), min(count, len(phrases)))):
-        members = phrases[phrase]
-        inside = {*members, *described[phrase]}
-        near = [index for word in phrase.split() for index in by_word[word] if index not in inside]
-        near = [index for index in near if not _has_words(products[index], phrase)]
-        query, right = phrase, members
-        if number % 3 == 2:
-            brand = products[rng.choice(members)].fields["brand"]
-            query, right = f"{brand} {phrase}".lower(), [i for i in members if products[i].fields["brand"] == brand]
-            others = [index for index in members if products[index].fields["brand"] != brand]
-            pairs += [TrainingPair(query, products[i].fields, 1) for i in rng.sample(others, min(2, len(others)))]
-        pairs += [TrainingPair(query, products[i].fields, 3) for i in rng.sample(right, min(3, len(right)))]
-        around = described[phrase]
-        pairs += [TrainingPair(query, products[i].fields, 1) for i in rng.sample(around, min(2, len(around)))]
-        pairs += [TrainingPair(query, products[i].fields, 0) for i in rng.sample(near, min(2, len(near)))]
-        pairs.append(TrainingPair(query, rng.choice(products).fields, 0))
-    return pairs
-
-
-def _phrases(products: Sequence[Product]) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
-    """Return phrase -> products it names, and phrase -> products where it only describes another kind."""
-    named: dict[str, list[int]] = defaultdict(list)
-    described: dict[str, list[int]] = defaultdict(list)
-    for index, product in enumerate(products):
+def _phrases(products: Sequence[Product]) -> Mapping[str, list[Product]]:
+    """Return phrase -> the products whose titles have it."""
+    found: dict[str, list[Product]] = defaultdict(list)
+    for product in products:
         words = product.fields["title"].split()
-        model = set(product.name.split())
-        for first, second, after in zip(words, words[1:], [*words[2:], ""], strict=False):
-            if _kind(first, model) and _kind(second, model):
-                (described if WORD.fullmatch(after) else named)[f"{first} {second}"].append(index)
-    return {phrase: members for phrase, members in named.items() if FEWEST <= len(members) <= MOST}, described
+        runs = {tuple(words[i : i + n]) for n in range(1, LONGEST + 1) for i in range(len(words) - n + 1)}
+        for run in sorted(runs):
+            if all(map(KIND.fullmatch, run)) and not {run[0], run[-1]} & NOT_KINDS:
+                found[" ".join(run)].append(product)
+    return {phrase: having for phrase, having in found.items() if FEWEST <= len(having) <= MOST}
 
 
-def _kind(word: str, model: set[str]) -> bool:
-    return WORD.fullmatch(word) is not None and word not in model and word not in NOT_KINDS
+def _alone(phrase: str, product: Product, rng: random.Random) -> str:
+    return phrase
 
 
-def _has_words(product: Product, phrase: str) -> bool:
-    text = " ".join(product.fields.values()).lower()
-    return all(word in text for word in phrase.split())
+def _with_brand(phrase: str, product: Product, rng: random.Random) -> str:
+    return f"{product.fields['brand']} {phrase}".strip().lower()
+
+
+def _with_detail(phrase: str, product: Product, rng: random.Random) -> str:
+    details = [
+        word
+        for word in DETAIL.findall(f"{product.fields['title']} {product.fields['text']}")
+        if word.lower() not in phrase and word.lower() not in NOT_KINDS
+    ]
+    return f"{rng.choice(details)} {phrase}".lower() if details else phrase
+
+
+def _title(phrase: str, product: Product, rng: random.Random) -> str:
+    return " ".join(TITLE_WORD.findall(product.fields["title"])[: rng.randint(1, 3)]).lower()
+
+
+FORMS: Mapping[Callable[[str, Product, random.Random], str], float] = {
+    _alone: 0.45,
+    _with_brand: 0.2,
+    _with_detail: 0.15,
+    _title: 0.2,
+}
+"""How often each kind of query is made."""

@@ -6,9 +6,9 @@ meanwhile. Both go into the new index and the notes move on, so a catch-up can b
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from ingest.errors import ReindexError
 from ingest.reindex.generations import read_note, write_note
 from ingest.reindex.stored import Conversion
+from ingest.state import IndexState, state_path
 from plugin.client import OpenSearch, cluster_errors
 from plugin.scan import checkpoints, scan_index
 from rerank.home import polyrank_home
@@ -64,6 +65,7 @@ def catch_up(client: OpenSearch, old: str, new: str, conversion: Conversion) -> 
     with closing(_database(new)) as database:
         written, reasons = 0, []
         for sources in _changed(client, old, since):
+            _distrust(client, new, list(sources))
             failed = _write(client, new, conversion.convert(sources))
             written += len(sources) - len(failed)
             reasons += failed
@@ -112,9 +114,19 @@ def _delete(client: OpenSearch, index: str, ids: Iterable[str]) -> int:
     deleted = 0
     left = iter(ids)
     while chunk := list(islice(left, CHUNK)):
+        _distrust(client, index, chunk)
         items = _bulk(client, index, [{"delete": {"_id": doc_id}} for doc_id in chunk])
         deleted += sum(item.get("result") == "deleted" for item in items)
     return deleted
+
+
+def _distrust(client: OpenSearch, index: str, ids: Sequence[str]) -> None:
+    """Let the next run write documents again, because what runs remember of them is no longer what the index holds."""
+    with cluster_errors(f"read the settings of {index}"):
+        uuid = client.indices.get_settings(index=index)[index]["settings"]["index"]["uuid"]
+    with closing(IndexState(state_path(index.rpartition("-")[0], uuid))) as state:
+        known = state.known(ids)
+        state.keep({doc_id: replace(one, content=None, vector=None) for doc_id, one in known.items()})
 
 
 def _write(client: OpenSearch, index: str, sources: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -141,6 +141,9 @@ def test_what_is_written_meanwhile_reaches_the_new_index(reindexed: Shop) -> Non
     assert reindexed.brands(ALIAS) == {"new": COUNT - 2, "late": 2}
     assert client.get(index=ALIAS, id="3")["_source"]["price"] == 999
     assert not client.exists(index=ALIAS, id="5")
+    reindexed.told("run", reindexed.folder / "new.jsonl")  # what the build wrote and the catch-up changed is due again
+    assert client.get(index=ALIAS, id="3")["_source"]["brand"] == "new"
+    assert client.exists(index=ALIAS, id="5")
 
 
 def test_the_way_back_and_cleaning_up(reindexed: Shop) -> None:

@@ -49,7 +49,15 @@ bench: $(VENV)/.dev  ## measure: service, engine, relevance, languages (data in 
 	$(BIN)/ingest run $(CHORUS)/corpus.jsonl.gz --index chorus --no-translate
 	$(BIN)/plugin evaluate --index chorus --queries $(CHORUS)/queries.jsonl.gz --qrels $(CHORUS)/qrels-pooled.tsv.gz
 	$(BIN)/python -m bench.language_detection --queries $(LANGUAGES)/queries.jsonl.gz
+	$(BIN)/python -m bench.language_detection --queries $(DATA)/gpc-xling/queries.jsonl.gz --sample 1000
 	$(BIN)/python -m bench.cross_lingual --index chorus --queries $(LANGUAGES)/queries.jsonl.gz --qrels $(LANGUAGES)/qrels-pooled.tsv.gz
+	$(BIN)/python -m bench.fusion
+	$(BIN)/python -m bench.translation_memory
+	$(BIN)/python -m bench.attributes --data $(CHORUS)
+	$(BIN)/python -m bench.expansion --data $(CHORUS)
+	$(BIN)/python -m bench.service_load
+	$(BIN)/python -m bench.index_bytes --data $(CHORUS)
+	$(BIN)/python -m bench.scale_plan --vectors all
 
 docs: $(VENV)/.dev  ## write docs/cli.md from the commands
 	$(BIN)/python docs/write_cli.py

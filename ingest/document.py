@@ -86,8 +86,7 @@ class Document:
     `title`, `text` and `attributes` are in `language` (BCP 47, `und` when not known); `translated` holds the same
     fields in other languages, `provenance` who translated them. `attrs` are the raw attributes, for filters; `measures`
     those of the texts in one spelling ("1.5 l"); `updated` is when the source last changed it, ISO 8601 in UTC;
-    `sources` says what a fused document was made of, `detected` the languages that no record declared; `vectors` are
-    the feed's own, by field.
+    `sources` says what a fused document was made of, `detected` the languages that no record declared.
     """
 
     id: str
@@ -110,7 +109,6 @@ class Document:
     sources: tuple[Origin, ...] = ()
     detected: Mapping[str, Detection] = field(default_factory=dict)
     embedding: NDArray[np.float32] | None = None
-    vectors: Mapping[str, Sequence[float]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
     def own_texts(self) -> dict[str, str]:
@@ -166,7 +164,7 @@ class Document:
             body["translations"] = _provenance_json(self.provenance)
         if self.embedding is not None:
             body[vector_field] = [round(value, 7) for value in self.embedding.tolist()]
-        return body | dict(self.vectors)
+        return body
 
 
 def _provenance_json(provenance: Mapping[str, Mapping[str, Provenance]]) -> dict[str, Any]:

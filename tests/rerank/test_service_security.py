@@ -140,26 +140,28 @@ def test_a_service_that_drains_sends_callers_elsewhere_and_still_answers(bundles
 
 
 def test_requests_in_flight_end_well_when_the_service_is_told_to_stop(bundles: Path, tmp_path: Path) -> None:
+    """Callers that send nothing more once `/ready` says 503, as a load balancer does, lose no request."""
     many = {"query": "usb cable", "documents": ["usb cable red shoes"] * 500}
-    with process(bundles, tmp_path, "--drain", "1") as (port, running, log):
+    with process(bundles, tmp_path, "--drain", "3") as (port, running, log):
         url = f"http://127.0.0.1:{port}"
         with httpx.Client(base_url=url) as client:
             ready(client)
         statuses: list[int] = []
+        told = threading.Event()
 
         def ask() -> None:
             with httpx.Client(base_url=url, timeout=60) as client:
-                while True:
-                    try:
-                        statuses.append(client.post("/rerank", json=many).status_code)
-                    except httpx.ConnectError:  # it does not listen any more
-                        return
+                while not told.is_set():
+                    statuses.append(client.post("/rerank", json=many).status_code)
 
         threads = [threading.Thread(target=ask) for _ in range(4)]
         for thread in threads:
             thread.start()
         wait_until(lambda: len(statuses) > 4)
         running.send_signal(signal.SIGTERM)
+        with httpx.Client(base_url=url, timeout=60) as client:
+            wait_until(lambda: client.get("/ready").status_code == 503)
+        told.set()
         for thread in threads:
             thread.join()
         assert running.wait(60) == 0, log.read_text()

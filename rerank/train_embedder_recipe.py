@@ -1,14 +1,11 @@
 """The recipe of a bi-encoder: everything that shapes it apart from its data, read from a TOML file."""
 
-import hashlib
-import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from rerank.errors import ModelInputError
 from rerank.template import DocumentTemplate
-from rerank.train_recipe import Precision, TrainingError
+from rerank.train_recipe import Precision, TrainingError, parse_recipe
 
 EmbedderLoss = Literal["contrastive", "cached_contrastive", "distillation"]
 
@@ -52,18 +49,7 @@ def read_embedder_recipe(path: Path) -> EmbedderRecipe:
     Raises:
         TrainingError: the file is unreadable, a key is unknown, missing or of the wrong type.
     """
-    try:
-        content = path.read_bytes()
-        data = tomllib.loads(content.decode())
-        template = DocumentTemplate.from_json(data.pop("template", None))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ModelInputError) as error:
-        raise TrainingError(f"cannot read the recipe {path}: {error}") from error
-    values: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in data.items()}
-    try:
-        recipe = EmbedderRecipe(template=template, sha256=hashlib.sha256(content).hexdigest(), **values)
-    except TypeError as error:
-        known = ", ".join(item.name for item in fields(EmbedderRecipe) if item.name not in ("template", "sha256"))
-        raise TrainingError(f"the recipe {path}: {error}; keys are {known} and [template]") from error
+    recipe = parse_recipe(path, EmbedderRecipe, lambda path, key, value: _tuples(value))
     for item in fields(EmbedderRecipe):
         if (expected := _KINDS.get(item.type)) and not _is(getattr(recipe, item.name), expected):
             raise TrainingError(f"the recipe {path}: `{item.name}` cannot be {getattr(recipe, item.name)!r}")
@@ -75,6 +61,10 @@ def read_embedder_recipe(path: Path) -> EmbedderRecipe:
 
 
 _KINDS: dict[Any, Any] = {str: str, int: int, float: (int, float), tuple[str, ...]: tuple, tuple[int, ...]: tuple}
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _is(value: Any, kind: Any) -> bool:

@@ -2,14 +2,15 @@
 
 import hashlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 
 from rerank.errors import ModelInputError, PolyrankError
 from rerank.template import DocumentTemplate
 
+Kind = TypeVar("Kind")
 Loss = Literal[
     "binary_cross_entropy", "teacher_cross_entropy", "margin_mse", "list_net", "rank_net", "lambda", "contrast"
 ]
@@ -93,21 +94,35 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         TrainingError: the file is unreadable, a key is unknown, missing or of the wrong type.
     """
+    recipe = parse_recipe(path, Recipe, _value)
+    if fault := _fault(recipe):
+        raise TrainingError(f"the recipe {path}: {fault}")
+    return recipe
+
+
+def parse_recipe(path: Path, kind: Callable[..., Kind], convert: Callable[[Path, str, Any], Any]) -> Kind:
+    """Make a recipe of some kind from a TOML file: its keys are the fields of `kind`, `template` and `sha256` apart.
+
+    Args:
+        path: the file.
+        kind: a dataclass with `template` and `sha256`.
+        convert: turns the file, a key and its value into the field's value, or refuses it.
+
+    Raises:
+        TrainingError: the file is unreadable, or a key is unknown or missing.
+    """
     try:
         content = path.read_bytes()
         data = tomllib.loads(content.decode())
         template = DocumentTemplate.from_json(data.pop("template", None))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ModelInputError) as error:
         raise TrainingError(f"cannot read the recipe {path}: {error}") from error
-    values = {key: _value(path, key, value) for key, value in data.items()}
+    values = {key: convert(path, key, value) for key, value in data.items()}
     try:
-        recipe = Recipe(template=template, sha256=hashlib.sha256(content).hexdigest(), **values)
+        return kind(template=template, sha256=hashlib.sha256(content).hexdigest(), **values)
     except TypeError as error:
-        known = ", ".join(item.name for item in fields(Recipe) if item.name not in ("template", "sha256"))
+        known = ", ".join(item.name for item in fields(cast(Any, kind)) if item.name not in ("template", "sha256"))
         raise TrainingError(f"the recipe {path}: {error}; keys are {known} and [template]") from error
-    if fault := _fault(recipe):
-        raise TrainingError(f"the recipe {path}: {fault}")
-    return recipe
 
 
 def _fault(recipe: Recipe) -> str | None:

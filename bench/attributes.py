@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.expansion import read_training
-from rerank.attributes import SURE, Attribute, find_attributes
-from rerank.field_values import FieldValues, index_values
-from rerank.judgements import Judgement, open_text, read_qrels, read_queries
-from rerank.measures import parse_measures
+from rerank.evaluation.judgements import Judgement, open_text, read_qrels, read_queries
 from rerank.translation.words import fold
-from rerank.vocabulary import Vocabulary, VocabularyCounter
+from rerank.understanding.attributes import SURE, Attribute, find_attributes
+from rerank.understanding.field_values import FieldValues, index_values
+from rerank.understanding.measures import parse_measures
+from rerank.understanding.vocabulary import Vocabulary, VocabularyCounter
 
 
 @dataclass

@@ -16,8 +16,8 @@ import click
 
 from plugin.client import connect
 from plugin.evaluate import MAIN_MEASURE, EvaluationOptions, evaluate
-from rerank.judgements import JudgedQuery, Judgement, open_text, read_qrels
-from rerank.metrics import mean
+from rerank.evaluation.judgements import JudgedQuery, Judgement, open_text, read_qrels
+from rerank.evaluation.metrics import mean
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,8 @@ from plugin.client import connect
 from plugin.pipelines import processor_of, read_pipeline
 from plugin.search import plain_query
 from plugin.stack import read_stack
-from rerank.judgements import JudgedQuery, Judgement, read_qrels, read_queries
-from rerank.metrics import mean, per_query
+from rerank.evaluation.judgements import JudgedQuery, Judgement, read_qrels, read_queries
+from rerank.evaluation.metrics import mean, per_query
 
 DELAYS_MS = (10, 50, 200, 1000)
 DEADLINES_MS = (50, 100, 200, 400, 800, 1600)

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from rerank.expansion import Associations, expand, learn_associations
-from rerank.judged_products import judged_titles
-from rerank.judgements import JudgedQuery, Judgement, open_text, read_qrels, read_queries
-from rerank.metrics import compare, mean, per_query
-from rerank.synonyms import Synonyms, read_synonyms
-from rerank.vocabulary import catalogue_terms
+from rerank.evaluation.judgements import JudgedQuery, Judgement, open_text, read_qrels, read_queries
+from rerank.evaluation.metrics import compare, mean, per_query
+from rerank.understanding.expansion import Associations, expand, learn_associations
+from rerank.understanding.judged_products import judged_titles
+from rerank.understanding.synonyms import Synonyms, read_synonyms
+from rerank.understanding.vocabulary import catalogue_terms
 
 FOLDS = 5
 FACTORS = (0.5, 1.0, 2.0, 4.0)

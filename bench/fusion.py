@@ -27,7 +27,7 @@ from ingest.fusion.fuse import Fusion, Vectorize
 from ingest.fusion.stage import title_vectors
 from ingest.translate import TranslationMemory
 from rerank.embedder import load_embedder
-from rerank.judgements import open_text
+from rerank.evaluation.judgements import open_text
 from rerank.resources import load_resources, write_glossary
 from rerank.translation.load import load_translators
 

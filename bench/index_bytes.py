@@ -26,8 +26,8 @@ from plugin.client import OpenSearch, cluster_errors, connect
 from plugin.index import IndexSpec, VectorField
 from rerank.baselines import HashEmbedder
 from rerank.embedder import load_embedder
-from rerank.language import ScriptDetector, load_detector
 from rerank.template import DEFAULT_TEMPLATE
+from rerank.understanding.language import ScriptDetector, load_detector
 
 LANGUAGES = ("en",)
 

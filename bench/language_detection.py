@@ -19,12 +19,12 @@ from typing import Any
 
 import click
 
-from rerank.characters import has_lingua
-from rerank.judgements import open_text
-from rerank.language import load_detector
+from rerank.evaluation.judgements import open_text
 from rerank.resources import load_resources
 from rerank.translation.load import load_translators
-from rerank.vocabulary import read_vocabulary
+from rerank.understanding.characters import has_lingua
+from rerank.understanding.language import load_detector
+from rerank.understanding.vocabulary import read_vocabulary
 
 SERVED = "en,de,es,fr,it,nl,pt,pl,sv,ja,zh"
 Detect = Callable[[Sequence[str]], list[str]]

@@ -30,8 +30,8 @@ from plugin.orchestra import UpOptions, announce_service, up
 from plugin.processes import Daemon, stop
 from plugin.search import plain_query
 from plugin.stack import Stack, read_stack
+from rerank.evaluation.judgements import read_queries
 from rerank.home import polyrank_home
-from rerank.judgements import read_queries
 
 HANG_S = 5.0
 STAGES = ("understand", "lexical", "retrieve", "fetch", "rerank", "total")

@@ -8,9 +8,9 @@ from typing import Any
 from ingest.attributes import attributes_text
 from ingest.document import DeadLetter, Document, Record
 from ingest.normalize import clean_text, clean_value, parse_gtins, parse_moment, parse_price
-from rerank.measures import parse_measures
 from rerank.protocols import UNDETERMINED
 from rerank.translation.words import fold
+from rerank.understanding.measures import parse_measures
 
 FIELD_NAMES: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "sku", "product_id", "item_id"),

@@ -31,7 +31,7 @@ from plugin.index import DEFAULT_LANGUAGES
 from plugin.patience import PATIENCE_S
 from rerank.command_group import ErrorsInOneLine
 from rerank.errors import PolyrankError
-from rerank.language import ScriptDetector, load_detector
+from rerank.understanding.language import ScriptDetector, load_detector
 
 log = logging.getLogger("polyrank.ingest")
 

@@ -18,7 +18,7 @@ from ingest.report import Tally
 from ingest.session import RunOptions
 from ingest.sources.shop import open_shop
 from plugin.client import connect
-from rerank.judgements import read_qrels, read_queries
+from rerank.evaluation.judgements import read_qrels, read_queries
 
 ALIAS = click.option("--index", "alias", required=True, help="Alias that clients search.")
 TO = click.option("--to", "index", help="The built index; default: the newest.")

@@ -24,7 +24,7 @@ from ingest.state import Known
 from ingest.translate import TranslationMemory, translate_documents
 from rerank.protocols import Detector, Embedder
 from rerank.template import DocumentTemplate
-from rerank.vocabulary import VocabularyCounter
+from rerank.understanding.vocabulary import VocabularyCounter
 
 BATCH_SIZE = 256
 

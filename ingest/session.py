@@ -43,13 +43,13 @@ from plugin.patience import PATIENCE_S, Patience
 from plugin.pipelines import config_for, find_pipeline, install_pipeline
 from rerank.embedder import SentenceEmbedder, load_embedder
 from rerank.errors import PolyrankError
-from rerank.field_values import write_values
 from rerank.home import polyrank_home
-from rerank.language import ScriptDetector, load_detector
 from rerank.resources import load_resources, write_glossary
 from rerank.translation.chain import Limited
 from rerank.translation.load import Translators, load_translators
-from rerank.vocabulary import VocabularyCounter, write_vocabulary
+from rerank.understanding.field_values import write_values
+from rerank.understanding.language import ScriptDetector, load_detector
+from rerank.understanding.vocabulary import VocabularyCounter, write_vocabulary
 
 NO_TRANSLATION = "off"
 

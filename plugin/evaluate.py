@@ -12,8 +12,8 @@ from typing import Any, get_args
 from plugin.client import OpenSearch, cluster_errors
 from plugin.pipelines import System, read_pipeline, variant
 from plugin.search import plain_query
-from rerank.judgements import JudgedQuery, Judgement, JudgementError, write_run
-from rerank.metrics import MEASURES, Significance, compare, mean, per_query
+from rerank.evaluation.judgements import JudgedQuery, Judgement, JudgementError, write_run
+from rerank.evaluation.metrics import MEASURES, Significance, compare, mean, per_query
 
 SYSTEMS = ("bm25", "knn", "hybrid", "reranked")
 COMPARISONS = (("reranked", "hybrid"), ("hybrid", "bm25"))

@@ -17,8 +17,8 @@ from plugin.evaluate import SYSTEMS, Evaluation, EvaluationOptions
 from plugin.evaluate import evaluate as run_evaluation
 from plugin.search import ScoredHit, SearchOutcome
 from plugin.search import search as run_search
-from rerank.judgements import read_qrels, read_queries
-from rerank.metrics import MEASURES
+from rerank.evaluation.judgements import read_qrels, read_queries
+from rerank.evaluation.metrics import MEASURES
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 WIDE = 120

@@ -11,8 +11,8 @@ import numpy as np
 from plugin.pipelines import processor_of
 from plugin.tune_candidates import Floats, QueryCandidates, retriever_names
 from plugin.tune_ranking import TECHNIQUES, Blend, Fusion, fused, value
-from rerank.judgements import JudgementError
-from rerank.metrics import Significance, compare
+from rerank.evaluation.judgements import JudgementError
+from rerank.evaluation.metrics import Significance, compare
 
 STEPS = 10
 """Weights are multiples of 1 / STEPS."""

@@ -12,7 +12,7 @@ from plugin.client import OpenSearch, cluster_errors
 from plugin.errors import ClusterError
 from plugin.pipelines import processor_of
 from plugin.search import plain_query
-from rerank.judgements import JudgedQuery, Judgement
+from rerank.evaluation.judgements import JudgedQuery, Judgement
 
 Floats = NDArray[np.float64]
 ALL = 1000

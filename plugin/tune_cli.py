@@ -13,7 +13,7 @@ from plugin.pipelines import put_pipeline, read_pipeline
 from plugin.tune import Tuning
 from plugin.tune import tune as run_tuning
 from plugin.tune_candidates import gather
-from rerank.judgements import read_qrels, read_queries
+from rerank.evaluation.judgements import read_qrels, read_queries
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from plugin.pipelines import Normalization, Technique
 from plugin.tune_candidates import Floats, QueryCandidates
-from rerank.metrics import ndcg
+from rerank.evaluation.metrics import ndcg
 
 TECHNIQUES: tuple[Technique, ...] = get_args(Technique)
 _FLOOR = 0.001

@@ -22,9 +22,9 @@ from recipe.catalogue import Product, read_products
 from recipe.catalogue_queries import catalogue_queries
 from recipe.teacher import Teacher, embed
 from rerank.embedder import load_embedder
-from rerank.judgements import JudgedQuery, open_text, read_qrels, read_queries
-from rerank.train_data import TrainingPair, write_pairs
-from rerank.train_recipe import read_recipe
+from rerank.evaluation.judgements import JudgedQuery, open_text, read_qrels, read_queries
+from rerank.training.pairs import TrainingPair, write_pairs
+from rerank.training.recipe import read_recipe
 
 SEED = 7
 FOLDS = 5

@@ -23,7 +23,7 @@ from typing import Any
 
 import click
 
-from rerank.judgements import JudgedQuery, read_qrels, read_queries, read_run
+from rerank.evaluation.judgements import JudgedQuery, read_qrels, read_queries, read_run
 
 ATTRACTIVENESS = (0.05, 0.2, 0.5, 0.9)
 """Probability of a click on grade 0, 1, 2, 3 by somebody who looks at it."""

@@ -22,8 +22,8 @@ from recipe.blend import BLENDS, Blend, blended
 from recipe.build_pairs import judged_visible
 from recipe.catalogue import Product, read_products
 from rerank.cross_encoder import CrossEncoder, load_reranker
-from rerank.judgements import JudgedQuery, Judgement, read_qrels, read_run
-from rerank.metrics import compare, mean, per_query
+from rerank.evaluation.judgements import JudgedQuery, Judgement, read_qrels, read_run
+from rerank.evaluation.metrics import compare, mean, per_query
 from rerank.protocols import Pair
 
 WINDOW = 50

@@ -18,8 +18,8 @@ from recipe.build_pairs import judged_visible
 from recipe.catalogue import read_products
 from recipe.cross_validate import WINDOW, score
 from rerank.cross_encoder import load_reranker
-from rerank.judgements import read_qrels, read_run
-from rerank.metrics import compare, mean, per_query
+from rerank.evaluation.judgements import read_qrels, read_run
+from rerank.evaluation.metrics import compare, mean, per_query
 
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 FILE = click.Path(path_type=Path)

@@ -20,8 +20,8 @@ from recipe.catalogue import read_products
 from recipe.parallel_text import LANGUAGES, catalogue_words, read_parallel
 from rerank.bundle import default_bundle, load_bundle
 from rerank.embedder import SentenceEmbedder, load_embedder
-from rerank.judgements import open_text, read_qrels
-from rerank.metrics import mean, per_query
+from rerank.evaluation.judgements import open_text, read_qrels
+from rerank.evaluation.metrics import mean, per_query
 from rerank.protocols import Vectors
 
 DEPTH = 100
@@ -46,10 +46,10 @@ class Kept:
 @click.option("--learning-rate", default=2e-4, show_default=True, help="At the start; it falls to zero.")
 def main(data: Path, teacher: Path, out: Path, minutes: float, pieces: int, learning_rate: float) -> None:
     """Make the student in OUT and measure it."""
-    from rerank.export import export
-    from rerank.train_embedder import distil
-    from rerank.train_embedder_recipe import read_embedder_recipe
-    from rerank.train_vocabulary import grow_model
+    from rerank.exporting.export import export
+    from rerank.training.embedder import distil
+    from rerank.training.embedder_recipe import read_embedder_recipe
+    from rerank.training.vocabulary import grow_model
 
     recipe = read_embedder_recipe(Path(__file__).with_name("multilingual_student.toml"))
     recipe = replace(recipe, minutes=minutes, learning_rate=learning_rate)

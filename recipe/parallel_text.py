@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from recipe.catalogue import Product
-from rerank.judgements import open_text
-from rerank.train_vocabulary import Parallel
+from rerank.evaluation.judgements import open_text
+from rerank.training.vocabulary import Parallel
 
 LANGUAGES = ("de", "es", "fr", "it", "nl", "pt", "ja", "zh", "pl", "sv")
 _TATOEBA = {"deu": "de", "spa": "es", "fra": "fr", "ita": "it", "nld": "nl", "por": "pt", "jpn": "ja", "cmn": "zh"} | {

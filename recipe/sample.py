@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from rerank.train_data import read_pairs, write_pairs
+from rerank.training.pairs import read_pairs, write_pairs
 
 
 @click.command()

@@ -15,7 +15,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from recipe.catalogue import Product
 from rerank.embedder import SentenceEmbedder
-from rerank.train_data import TrainingPair
+from rerank.training.pairs import TrainingPair
 
 RISES_WITH = (1, -1, 1, 1, 0, 0)
 """Sign of each feature's effect; 0 is free."""

@@ -2,17 +2,17 @@
 
 import click
 
-from rerank.bench_cli import bench
-from rerank.bundle_cli import export_onnx, verify
+from rerank.benchmark.cli import bench
 from rerank.command_group import ErrorsInOneLine
-from rerank.data_cli import data
-from rerank.evaluate_cli import evaluate
-from rerank.expansion_cli import expansions
-from rerank.quantize_cli import quantize
-from rerank.serve_cli import serve
-from rerank.ship_cli import card, package, pull
-from rerank.token_cli import token
-from rerank.train_cli import train
+from rerank.data.cli import data
+from rerank.evaluation.cli import evaluate
+from rerank.exporting.cli import export_onnx, verify
+from rerank.exporting.ship_cli import card, package, pull
+from rerank.quantization.cli import quantize
+from rerank.service.cli import serve
+from rerank.service.token_cli import token
+from rerank.training.cli import train
+from rerank.understanding.expansion_cli import expansions
 
 
 @click.group(cls=ErrorsInOneLine)

@@ -1,10 +1,10 @@
 """The resources folder: a shop's glossaries and its catalogue's statistics, re-read when they change.
 
 glossary/*.tsv                header of BCP 47 codes, alternatives joined by " | "
-vocabulary/<alias>.tsv.gz     written by ingest, see `rerank.vocabulary`
-values/<alias>.tsv.gz         written by ingest, see `rerank.field_values`
-expansions/<alias>.tsv.gz     learned from judged products, see `rerank.associations`
-synonyms/<language>*.txt|.pl  Solr's or WordNet's format, see `rerank.synonyms`
+vocabulary/<alias>.tsv.gz     written by ingest, see `rerank.understanding.vocabulary`
+values/<alias>.tsv.gz         written by ingest, see `rerank.understanding.field_values`
+expansions/<alias>.tsv.gz     learned from judged products, see `rerank.understanding.associations`
+synonyms/<language>*.txt|.pl  Solr's or WordNet's format, see `rerank.understanding.synonyms`
 """
 
 import logging
@@ -15,14 +15,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from rerank.associations import read_associations
 from rerank.errors import ResourceError
-from rerank.expansion import Associations
-from rerank.field_values import FieldValues, read_values
 from rerank.home import polyrank_home
-from rerank.synonyms import Synonyms, read_synonyms
 from rerank.translation.glossary import Glossary, glossary_bytes, read_glossary
-from rerank.vocabulary import Vocabulary, read_vocabulary
+from rerank.understanding.associations import read_associations
+from rerank.understanding.expansion import Associations
+from rerank.understanding.field_values import FieldValues, read_values
+from rerank.understanding.synonyms import Synonyms, read_synonyms
+from rerank.understanding.vocabulary import Vocabulary, read_vocabulary
 
 log = logging.getLogger("rerank.resources")
 

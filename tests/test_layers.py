@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ALLOWED = {"rerank": {"rerank"}, "plugin": {"plugin", "rerank"}, "ingest": {"ingest", "plugin", "rerank"}}
 HEAVY = {"torch", "transformers", "sentence_transformers", "optimum", "datasets", "accelerate"}
-HEAVY_FILES = ("rerank/train", "rerank/losses", "rerank/export", "rerank/bench_peers")
+HEAVY_FILES = ("rerank/training/", "rerank/exporting/", "rerank/benchmark/peers.py")
 SOURCES = sorted(path for floor in ALLOWED for path in (ROOT / floor).rglob("*.py"))
 
 
@@ -37,5 +37,5 @@ def test_no_floor_imports_a_higher_one(path: Path) -> None:
 def test_each_heavy_library_has_its_one_place(path: Path) -> None:
     name, found = relative(path), imported(path)
     assert "opensearchpy" not in found or name == "plugin/client.py"
-    assert "onnxruntime" not in found or name in {"rerank/session.py", "rerank/fp16.py"}
+    assert "onnxruntime" not in found or name in {"rerank/session.py", "rerank/quantization/fp16.py"}
     assert not found & HEAVY or name.startswith(HEAVY_FILES)

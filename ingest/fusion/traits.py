@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from ingest.attributes import attribute_name
 from ingest.clean import brand_key
 from ingest.document import Document
-from rerank.measures import MEASURE, parse_measures
 from rerank.translation.words import fold
-from rerank.vocabulary import UNSPACED_LANGUAGES, split_words
+from rerank.understanding.measures import MEASURE, parse_measures
+from rerank.understanding.vocabulary import UNSPACED_LANGUAGES, split_words
 
 PERMUTATIONS = 63
 BANDS = 21

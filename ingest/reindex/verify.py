@@ -15,7 +15,7 @@ from plugin.client import OpenSearch, cluster_errors
 from plugin.evaluate import MAIN_MEASURE, EvaluationOptions, evaluate
 from plugin.index import SCHEMA_VERSION, VECTOR_FIELD, read_meta
 from plugin.pipelines import find_pipeline
-from rerank.judgements import JudgedQuery, Judgement
+from rerank.evaluation.judgements import JudgedQuery, Judgement
 
 FACTS = ("language", "brand", "category", "price", "currency", "gtin")
 SEED = 20

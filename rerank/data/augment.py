@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from rerank.data.judged import Built
 from rerank.protocols import Translator
-from rerank.synonyms import Synonyms
-from rerank.train_data import TrainingPair
-from rerank.train_recipe import TrainingError
+from rerank.training.pairs import TrainingPair
+from rerank.training.recipe import TrainingError
 from rerank.translation.words import fold, is_protected
+from rerank.understanding.synonyms import Synonyms
 
 SHORTEST_NOISED = 4
 """Shorter words are another word after one changed letter."""

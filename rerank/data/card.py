@@ -8,8 +8,8 @@ from typing import Any
 
 from rerank.bundle import file_hash
 from rerank.protocols import Detector
-from rerank.train_data import TrainingPair, provenance, write_pairs
-from rerank.train_recipe import TrainingError
+from rerank.training.pairs import TrainingPair, provenance, write_pairs
+from rerank.training.recipe import TrainingError
 
 PAIRS = ".jsonl.gz"
 CARD = ".card.json"

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from rerank.data.documents import Documents
 from rerank.data.judged import Built, random_pairs
-from rerank.train_data import TrainingPair
-from rerank.train_recipe import TrainingError
+from rerank.training.pairs import TrainingPair
+from rerank.training.recipe import TrainingError
 from rerank.translation.words import FUNCTION_WORDS, function_words, is_protected
-from rerank.vocabulary import singular, split_words
+from rerank.understanding.vocabulary import singular, split_words
 
 NO_EDGE: frozenset[str] = frozenset().union(*map(function_words, FUNCTION_WORDS))
 """Words that no phrase begins or ends with: articles and prepositions of all languages that have them here."""

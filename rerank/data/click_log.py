@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rerank.data.json_lines import read_json_lines
-from rerank.train_recipe import TrainingError
+from rerank.training.recipe import TrainingError
 from rerank.translation.words import fold
 
 Action = Literal["impression", "click", "purchase"]

@@ -7,8 +7,8 @@ from rerank.data.click_log import ClickLog
 from rerank.data.documents import Documents
 from rerank.data.judged import Built
 from rerank.data.position_model import fit_position_model
-from rerank.train_data import TrainingPair
-from rerank.train_recipe import TrainingError
+from rerank.training.pairs import TrainingPair
+from rerank.training.recipe import TrainingError
 
 GRADES = (0.1, 0.3, 0.6)
 """Attractiveness from which a document has grade 1, 2 and 3."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rerank.data.json_lines import read_json_lines
-from rerank.train_recipe import TrainingError
+from rerank.training.recipe import TrainingError
 
 Documents = Mapping[str, Mapping[str, str]]
 """Document id -> field name -> plain text, in file order."""

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rerank.judgements import open_text
-from rerank.train_recipe import TrainingError
+from rerank.evaluation.judgements import open_text
+from rerank.training.recipe import TrainingError
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

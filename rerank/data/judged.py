@@ -9,11 +9,11 @@ from typing import Any
 
 from rerank.data.documents import Documents, read_documents
 from rerank.data.json_lines import read_json_lines
-from rerank.judgements import JudgedQuery, Judgement, read_qrels, read_queries
+from rerank.evaluation.judgements import JudgedQuery, Judgement, read_qrels, read_queries
 from rerank.protocols import UNDETERMINED
-from rerank.train_data import TrainingPair
-from rerank.train_recipe import TrainingError
-from rerank.vocabulary import singular, split_words
+from rerank.training.pairs import TrainingPair
+from rerank.training.recipe import TrainingError
+from rerank.understanding.vocabulary import singular, split_words
 
 ATTEMPTS = 50
 """Draws of a random negative before a query is given up: its words are everywhere."""

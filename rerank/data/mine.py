@@ -9,9 +9,9 @@ import numpy as np
 from rerank.data.documents import Documents
 from rerank.data.judged import Built
 from rerank.embedder import SentenceEmbedder
-from rerank.judgements import JudgedQuery
-from rerank.train_data import TrainingPair
-from rerank.train_recipe import TrainingError
+from rerank.evaluation.judgements import JudgedQuery
+from rerank.training.pairs import TrainingPair
+from rerank.training.recipe import TrainingError
 
 
 @dataclass(frozen=True, slots=True)

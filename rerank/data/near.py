@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-from rerank.vocabulary import singular, split_words
+from rerank.understanding.vocabulary import singular, split_words
 
 NEAR = 0.7
 """Jaccard similarity of trigrams from which two queries are near-duplicates: "gaming mouse", "gaming mouse rgb"."""

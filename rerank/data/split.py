@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
 from rerank.data.near import NEAR, group_queries, query_key
-from rerank.train_data import TrainingPair
-from rerank.train_recipe import TrainingError
-from rerank.vocabulary import split_words
+from rerank.training.pairs import TrainingPair
+from rerank.training.recipe import TrainingError
+from rerank.understanding.vocabulary import split_words
 
 Part = Literal["train", "dev", "test"]
 PARTS: tuple[Part, ...] = get_args(Part)

@@ -11,7 +11,7 @@ from rerank.bundle import load_bundle
 from rerank.cross_encoder import CrossEncoder
 from rerank.embedder import SentenceEmbedder
 from rerank.protocols import Pair
-from rerank.train_data import TrainingPair
+from rerank.training.pairs import TrainingPair
 
 CHUNK = 512
 """Pairs scored between two reports of progress."""

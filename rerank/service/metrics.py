@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from rerank.protocols import UNDETERMINED
 from rerank.service.work import Outcome
-from rerank.understand import Understanding
+from rerank.understanding.understand import Understanding
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 TENTHS = tuple(round(0.1 * step, 1) for step in range(1, 11))

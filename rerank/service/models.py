@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from rerank.bundle import MANIFEST, has_default
-from rerank.language import LanguageDetector, load_detector
 from rerank.resources import Resources, load_resources
 from rerank.service.batcher import BatchLimits
 from rerank.service.dictionaries import start_compiling
@@ -18,7 +17,8 @@ from rerank.service.served import ServedEmbedder, ServedReranker
 from rerank.service.shelf import Shelf
 from rerank.session import SessionOptions
 from rerank.translation.load import Translators, load_translators
-from rerank.understand import Question, Understander
+from rerank.understanding.language import LanguageDetector, load_detector
+from rerank.understanding.understand import Question, Understander
 
 log = logging.getLogger("rerank.service")
 

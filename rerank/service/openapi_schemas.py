@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from rerank.expansion import KINDS
 from rerank.service.embed_endpoint import PATHS as EMBEDDING_PATHS
 from rerank.service.question import MAX_LANGUAGES
 from rerank.service.requests import LANGUAGE, Limits
-from rerank.understand import ATTRIBUTES, WANTS
+from rerank.understanding.expansion import KINDS
+from rerank.understanding.understand import ATTRIBUTES, WANTS
 
 Json = dict[str, Any]
 

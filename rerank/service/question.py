@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rerank.attributes import SURE
-from rerank.expansion import KINDS
 from rerank.service.faults import RefusedValue, TooLarge
 from rerank.service.requests import (
     RESOURCE_NAME,
@@ -15,7 +13,9 @@ from rerank.service.requests import (
     read_strings,
     read_text,
 )
-from rerank.understand import ATTRIBUTES, WANTS, Question
+from rerank.understanding.attributes import SURE
+from rerank.understanding.expansion import KINDS
+from rerank.understanding.understand import ATTRIBUTES, WANTS, Question
 
 MAX_LANGUAGES = 64
 MAX_FIELDS = 2000

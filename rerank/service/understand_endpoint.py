@@ -6,12 +6,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from rerank.proposals import Proposal
 from rerank.service.body import read_body
 from rerank.service.question import read_question
 from rerank.service.requests import read_route
 from rerank.service.state import ServiceState
-from rerank.understand import ATTRIBUTES
+from rerank.understanding.proposals import Proposal
+from rerank.understanding.understand import ATTRIBUTES
 
 
 async def understand(state: ServiceState, request: Request) -> Response:

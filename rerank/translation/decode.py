@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from rerank.translation.lattice import Option, Span
-from rerank.vocabulary import Vocabulary, catalogue_terms
+from rerank.understanding.vocabulary import Vocabulary, catalogue_terms
 
 BEAM = 8
 

@@ -18,7 +18,7 @@ from rerank.translation.keep import Keep
 from rerank.translation.lexicon import Dictionary, Lexicon, LexiconStore
 from rerank.translation.phrases import PhraseTranslator
 from rerank.translation.source import GlossarySource, NamedSource
-from rerank.vocabulary import Vocabulary
+from rerank.understanding.vocabulary import Vocabulary
 
 log = logging.getLogger("rerank.translation")
 

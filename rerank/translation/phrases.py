@@ -9,7 +9,7 @@ from rerank.translation.keep import kept
 from rerank.translation.lattice import DROPPED, KEEP, PROTECTED, build_lattice
 from rerank.translation.source import NamedSource
 from rerank.translation.words import normalize
-from rerank.vocabulary import UNSPACED_LANGUAGES, Vocabulary
+from rerank.understanding.vocabulary import UNSPACED_LANGUAGES, Vocabulary
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import pytest
 from ingest.document import Document
 from ingest.languages import assign_languages
 from ingest.mixed import split_languages
-from rerank.language import LanguageDetector, ScriptDetector, load_detector
+from rerank.understanding.language import LanguageDetector, ScriptDetector, load_detector
 from tests.ingest.sink_contract import product
 
 GERMAN = "Der Stuhl ist aus massiver Eiche und hat eine bequeme Lehne."

@@ -20,7 +20,7 @@ from ingest.errors import FeedError
 from ingest.feeds import open_dead_letters, open_feed
 from ingest.run import Stages, read_batches, run_stages
 from ingest.sinks import ListSink
-from rerank.language import ScriptDetector
+from rerank.understanding.language import ScriptDetector
 from tests.ingest.test_stages import FixedDetector
 
 DEMO = Path(__file__).parents[2] / "demo" / "catalogue.jsonl"

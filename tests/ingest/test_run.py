@@ -14,9 +14,9 @@ from ingest.seen import SeenIds
 from ingest.sinks import ListSink, Outcome, Sink
 from ingest.translate import TranslationMemory
 from rerank.baselines import HashEmbedder
-from rerank.language import ScriptDetector
 from rerank.template import DEFAULT_TEMPLATE
-from rerank.vocabulary import VocabularyCounter
+from rerank.understanding.language import ScriptDetector
+from rerank.understanding.vocabulary import VocabularyCounter
 from tests.ingest.sink_contract import SinkContract
 from tests.ingest.test_stages import FixedDetector, UpperTranslator
 

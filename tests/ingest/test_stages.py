@@ -11,9 +11,9 @@ from ingest.languages import assign_languages
 from ingest.translate import TranslationMemory, translate_documents
 from ingest.translation_store import text_hash
 from rerank.baselines import HashEmbedder
-from rerank.language import ScriptDetector, load_detector
 from rerank.protocols import Detection, Translation
 from rerank.template import DEFAULT_TEMPLATE
+from rerank.understanding.language import ScriptDetector, load_detector
 from tests.ingest.sink_contract import product
 
 

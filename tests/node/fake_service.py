@@ -67,10 +67,11 @@ def slow(seconds: float, then: Behaviour) -> Behaviour:
     return behave
 
 
-def hung_up(noticed: threading.Event, *, within_s: float = 10.0) -> Behaviour:
-    """Never answer; tell when the caller closes the connection."""
+def hung_up(asked: threading.Event, noticed: threading.Event, *, within_s: float = 10.0) -> Behaviour:
+    """Never answer; tell when a question came, and when its caller closes the connection."""
 
     def behave(handler: BaseHTTPRequestHandler, request: Json) -> None:
+        asked.set()
         handler.connection.settimeout(within_s)
         try:
             closed = handler.connection.recv(1) == b""

@@ -1,8 +1,8 @@
 import pytest
 
 from plugin.evaluate import Evaluation, SystemResult
-from rerank.judgements import JudgedQuery, Judgement
-from rerank.metrics import MEASURES, compare, per_query
+from rerank.evaluation.judgements import JudgedQuery, Judgement
+from rerank.evaluation.metrics import MEASURES, compare, per_query
 
 QUERIES = [JudgedQuery("tent", "tent", "en"), JudgedQuery("zelt", "Zelt", "de"), JudgedQuery("lamp", "lamp", "en")]
 QRELS = [Judgement(query.query_id, "good", 3) for query in QUERIES]

@@ -6,7 +6,7 @@ import pytest
 from plugin.tune import isotonic, rewritten, tune
 from plugin.tune_candidates import QueryCandidates, retriever_names, wide_open
 from plugin.tune_ranking import Blend, Fusion, fused, value
-from rerank.judgements import JudgementError
+from rerank.evaluation.judgements import JudgementError
 
 PIPELINE = {
     "request_processors": [

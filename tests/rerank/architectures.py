@@ -6,7 +6,7 @@ from typing import Any
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-from rerank.samples import SAMPLE_PAIRS
+from rerank.exporting.samples import SAMPLE_PAIRS
 
 KINDS = ("bert", "xlm-roberta", "deberta-v2", "modernbert")
 _LINES = [text for pair in SAMPLE_PAIRS for text in (pair.query, pair.document)]

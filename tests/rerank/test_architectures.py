@@ -11,11 +11,11 @@ from rerank.bundle import Bundle
 from rerank.cli import main
 from rerank.cross_encoder import CrossEncoder
 from rerank.embedder import SentenceEmbedder
-from rerank.export import export
+from rerank.exporting.export import export
+from rerank.exporting.samples import SAMPLE_PAIRS
 from rerank.protocols import Pair
-from rerank.quantize import quantize
-from rerank.quantize_quality import Budget
-from rerank.samples import SAMPLE_PAIRS
+from rerank.quantization.quality import Budget
+from rerank.quantization.quantize import quantize
 from tests.rerank.architectures import KINDS, save_model
 
 pytestmark = [
@@ -35,9 +35,9 @@ def verified(bundle: Bundle) -> Bundle:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_cross_encoder_goes_all_the_way(tmp_path: Path, kind: str) -> None:
-    from rerank.train import TrainOptions, train
-    from rerank.train_data import TrainingPair, write_pairs
-    from tests.rerank.test_train import RECIPE
+    from rerank.training.cross_encoder import TrainOptions, train
+    from rerank.training.pairs import TrainingPair, write_pairs
+    from tests.rerank.training.test_cross_encoder import RECIPE
 
     base = save_model(tmp_path / "base", kind, labels=1)
     pairs = [TrainingPair(pair.query, {"title": pair.document}, number % 2) for number, pair in enumerate(SAMPLE_PAIRS)]

@@ -5,7 +5,7 @@ import pytest
 
 from rerank.errors import ResourceError
 from rerank.resources import Resources, load_resources, write_glossary
-from rerank.vocabulary import VocabularyCounter, write_vocabulary
+from rerank.understanding.vocabulary import VocabularyCounter, write_vocabulary
 
 
 def test_a_folder_that_is_absent_is_empty(tmp_path: Path) -> None:

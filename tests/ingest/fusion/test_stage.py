@@ -8,7 +8,7 @@ from ingest.sinks import ListSink
 from ingest.sources.shop import open_shop
 from ingest.translate import TranslationMemory
 from rerank.baselines import HashEmbedder
-from rerank.language import ScriptDetector
+from rerank.understanding.language import ScriptDetector
 from tests.ingest.sink_contract import product
 from tests.ingest.test_feeds import written
 from tests.ingest.test_stages import FixedDetector, UpperTranslator

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from rerank.data.augment import NoiseOptions, augment, back_translations, noise_variants, synonym_variants
 from rerank.protocols import Translation
-from rerank.synonyms import read_synonyms
-from rerank.train_data import TrainingPair
-from rerank.train_recipe import TrainingError
+from rerank.training.pairs import TrainingPair
+from rerank.training.recipe import TrainingError
 from rerank.translation.keep import Keep, kept
+from rerank.understanding.synonyms import read_synonyms
 
 PAIRS = [
     TrainingPair("red mouse", {"title": "mouse"}, 3, teacher=0.5),

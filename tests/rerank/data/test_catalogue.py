@@ -3,7 +3,7 @@
 import pytest
 
 from rerank.data.catalogue import PhraseOptions, catalogue_pairs, title_phrases
-from rerank.train_recipe import TrainingError
+from rerank.training.recipe import TrainingError
 
 BRANDS = ("Lumo", "Voltic", "Raptor")
 DOCUMENTS = {

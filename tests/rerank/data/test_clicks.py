@@ -9,8 +9,8 @@ from recipe.click_model import ATTRACTIVENESS, Shoppers, simulate
 from rerank.data.click_log import ClickLog, Impression, read_click_log
 from rerank.data.clicks import clicked_pairs
 from rerank.data.position_model import fit_position_model
-from rerank.judgements import JudgedQuery
-from rerank.train_recipe import TrainingError
+from rerank.evaluation.judgements import JudgedQuery
+from rerank.training.recipe import TrainingError
 
 QUERIES = [JudgedQuery(str(number), f"query {number}") for number in range(12)]
 DOCS = [f"d{number}" for number in range(8)]

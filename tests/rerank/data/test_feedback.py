@@ -8,8 +8,8 @@ from click.testing import CliRunner
 
 from recipe.click_model import main as click_model
 from rerank.cli import main
-from rerank.train_data import read_pairs
-from rerank.train_recipe import read_recipe
+from rerank.training.pairs import read_pairs
+from rerank.training.recipe import read_recipe
 
 RECIPE = Path(__file__).parents[3] / "recipe" / "feedback.toml"
 

@@ -7,9 +7,9 @@ import pytest
 
 from rerank.data.documents import read_documents
 from rerank.data.judged import judged_from_files, judged_pairs, random_pairs, read_beir
-from rerank.judgements import JudgedQuery, Judgement
-from rerank.train_data import TrainingPair
-from rerank.train_recipe import TrainingError
+from rerank.evaluation.judgements import JudgedQuery, Judgement
+from rerank.training.pairs import TrainingPair
+from rerank.training.recipe import TrainingError
 
 DOCUMENTS = {
     "m1": {"title": "Red mouse", "attributes": "colour: red; wireless: true"},

@@ -7,9 +7,9 @@ import pytest
 
 from rerank.data.mine import MiningOptions, mine
 from rerank.embedder import SentenceEmbedder
-from rerank.judgements import JudgedQuery, JudgementError, read_run
-from rerank.train_data import TrainingPair
-from rerank.train_recipe import TrainingError
+from rerank.evaluation.judgements import JudgedQuery, JudgementError, read_run
+from rerank.training.pairs import TrainingPair
+from rerank.training.recipe import TrainingError
 from tests.rerank.tiny import tiny_embedder
 
 DOCUMENTS = {

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from rerank.data.near import group_queries, jaccard
 from rerank.data.split import PARTS, Split, family, leaks, split_pairs, without_families
-from rerank.train_data import TrainingPair
-from rerank.train_recipe import TrainingError
+from rerank.training.pairs import TrainingPair
+from rerank.training.recipe import TrainingError
 
 WORDS = st.sampled_from("red blue mouse mice keyboard keyboards usb cable cables hdmi 2m".split())  # noqa: SIM905
 QUERIES = st.lists(st.lists(WORDS, min_size=1, max_size=3).map(" ".join), min_size=1, max_size=12, unique=True)

@@ -8,7 +8,7 @@ from rerank.cross_encoder import CrossEncoder
 from rerank.data.teach import load_teacher, teach
 from rerank.embedder import SentenceEmbedder
 from rerank.protocols import Pair
-from rerank.train_data import TrainingPair
+from rerank.training.pairs import TrainingPair
 from tests.rerank.tiny import tiny_embedder, tiny_reranker
 
 PAIRS = [TrainingPair("usb cable", {"title": title}, grade) for grade, title in enumerate(("red shoes", "usb cable"))]

@@ -4,7 +4,7 @@ import pytest
 
 from rerank.resources import Resources
 from rerank.translation.load import Translators, load_translators
-from rerank.vocabulary import write_vocabulary
+from rerank.understanding.vocabulary import write_vocabulary
 from tests.rerank.translation.small_dictionary import small_vocabulary, write_small_dictionaries
 
 

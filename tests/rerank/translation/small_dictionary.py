@@ -3,7 +3,7 @@
 import gzip
 from pathlib import Path
 
-from rerank.vocabulary import Vocabulary, VocabularyCounter
+from rerank.understanding.vocabulary import Vocabulary, VocabularyCounter
 
 _DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 

@@ -1,0 +1,233 @@
+"""Bench: how fast rerankers are and how well they order, in one loop in which all take turns."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from rerank.batching import plan_batches
+from rerank.benchmark.machine import energy_joules, gpu_memory_mb, matmul_peak, products_per_token
+from rerank.bundle import Bundle, load_bundle
+from rerank.cascade import Cascade
+from rerank.cross_encoder import MAX_BATCH_TOKENS, CrossEncoder
+from rerank.evaluation.candidates import CandidateList, sample_lists
+from rerank.evaluation.metrics import ndcg
+from rerank.protocols import Pair
+from rerank.session import SessionOptions
+from rerank.tokenize import Tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """What to cross: pairs a request, tokens a pair at most, tokens a batch; and how to run it.
+
+    `providers` are ONNX Runtime's execution providers, each a device; None takes the best installed. `seconds` is the
+    time for each combination of window, length and batch, all systems together; every system runs at least 5 times.
+    """
+
+    windows: tuple[int, ...] = (50,)
+    lengths: tuple[int, ...] = (64,)
+    batches: tuple[int, ...] = (MAX_BATCH_TOKENS,)
+    providers: tuple[str | None, ...] = (None,)
+    threads: int = 1
+    seconds: float = 10.0
+
+
+LEAST_RUNS = 5
+
+
+@dataclass(slots=True)
+class _System:
+    """One contestant: how to score, its facts for the row, and what was measured."""
+
+    facts: dict[str, Any]
+    score: Callable[[Sequence[Pair]], Any]
+    products: float | None
+    rss_mb: float
+    times: list[float]
+    cpu_times: list[float] = field(default_factory=list)
+    joules: float | None = None
+
+
+def bench(
+    bundles: Sequence[Path],
+    grid: Grid,
+    *,
+    lists: Sequence[CandidateList] | None = None,
+    torch_model: str | None = None,
+    cascades: Sequence[tuple[Path, Path, int]] = (),
+    report: Callable[[str], None] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """Measure every system in every combination; return one row each.
+
+    A row holds milliseconds a request (p50, p95, p99) and its CPU time over all threads (median), pairs and tokens a
+    second, growth of memory in MB when loaded and warmed, joules a request where the machine tells, the share of its
+    measured matrix product peak, and nDCG@10 where the lists are judged. Tokens exclude padding.
+
+    Args:
+        bundles: reranker bundles.
+        grid: what to cross.
+        lists: texts to score, real lengths; None takes built-in ones, repeated.
+        cascades: first bundle, second bundle, and how many pairs of each query the second reads.
+        torch_model: the same weights as a torch folder or hub name, for the peers.
+        report: is told what is being measured.
+
+    Raises:
+        BundleError: a bundle is damaged or no reranker, or a provider is not installed.
+    """
+    judged = lists is not None and all(item.grades is not None for item in lists)
+    loaded = [load_bundle(path, "rerank") for path in bundles]
+    pairs = [pair for item in lists or sample_lists() for pair in item.pairs()]
+    rows = []
+    for length in grid.lengths:
+        report(f"{length} tokens: loading")
+        systems = _bundle_systems(loaded, grid, length) + _peer_systems(torch_model, bundles[0], length)
+        systems += [_cascade_system(*cascade, grid.threads, length) for cascade in cascades]
+        quality = [_ndcg(system.score, lists) if judged and lists else None for system in systems]
+        for window in grid.windows:
+            request = [pairs[index % len(pairs)] for index in range(window)]
+            tokens = sum(len(item) for item in _tokenizer(loaded[0], length).pairs(request))
+            report(f"{length} tokens, window {window}: {len(systems)} systems taking turns")
+            _take_turns(systems, request, grid.seconds)
+            rows += [
+                _row(system, window, length, tokens, grid.threads, value)
+                for system, value in zip(systems, quality, strict=True)
+            ]
+    return rows
+
+
+def pareto(rows: Sequence[Mapping[str, Any]]) -> set[int]:
+    """Return the places of the rows that no other row beats in both time (p50) and nDCG@10."""
+    return {
+        place
+        for place, row in enumerate(rows)
+        if not any(
+            other["p50_ms"] <= row["p50_ms"]
+            and other["ndcg"] >= row["ndcg"]
+            and (other["p50_ms"], other["ndcg"]) != (row["p50_ms"], row["ndcg"])
+            for other in rows
+        )
+    }
+
+
+def _bundle_systems(bundles: Sequence[Bundle], grid: Grid, length: int) -> list[_System]:
+    systems = []
+    for bundle in bundles:
+        shortened = _shortened(bundle, length)
+        for provider in grid.providers:
+            options = SessionOptions(grid.threads, None if provider is None else (provider,))
+            before = psutil.Process().memory_info().rss
+            model = CrossEncoder(shortened, options)
+            for batch in grid.batches:
+                facts = {
+                    "system": bundle.path.name,
+                    "precision": bundle.manifest.precision,
+                    "device": provider or "best installed",
+                    "batch_tokens": batch,
+                }
+                score = partial(_score, model, batch)
+                score(sample_lists()[0].pairs())
+                grown = (psutil.Process().memory_info().rss - before) / 1e6
+                systems.append(_System(facts, score, products_per_token(bundle.path), grown, []))
+    return systems
+
+
+def _cascade_system(first: Path, second: Path, head: int, threads: int, length: int) -> _System:
+    options, before = SessionOptions(threads), psutil.Process().memory_info().rss
+    both = [CrossEncoder(_shortened(load_bundle(path, "rerank"), length), options) for path in (first, second)]
+    cascade = Cascade(both[0], both[1], head)
+    cascade.score(sample_lists()[0].pairs())
+    grown = (psutil.Process().memory_info().rss - before) / 1e6
+    facts = {
+        "system": f"{first.name}, then {second.name} on {head}",
+        "precision": both[1].manifest.precision,
+        "device": "best installed",
+        "batch_tokens": MAX_BATCH_TOKENS,
+    }
+    return _System(facts, cascade.score, None, grown, [])
+
+
+def _shortened(bundle: Bundle, length: int) -> Bundle:
+    return Bundle(bundle.path, replace(bundle.manifest, max_length=min(length, bundle.manifest.max_length)))
+
+
+def _peer_systems(torch_model: str | None, bundle: Path, length: int) -> list[_System]:
+    if torch_model is None:
+        return []
+    from rerank.benchmark.peers import PEER_BATCH, load_peers
+
+    systems = []
+    before = psutil.Process().memory_info().rss
+    for name, score in load_peers(torch_model, bundle, length).items():
+        score(sample_lists()[0].pairs())
+        now = psutil.Process().memory_info().rss
+        facts = {"system": name, "precision": "fp32", "device": "its own choice", "batch_tokens": PEER_BATCH * length}
+        systems.append(_System(facts, score, None, (now - before) / 1e6, []))
+        before = now
+    return systems
+
+
+def _score(model: CrossEncoder, batch_tokens: int, pairs: Sequence[Pair]) -> np.ndarray[Any, Any]:
+    tokens = model.tokenize(pairs)
+    scores = np.empty(len(tokens), np.float32)
+    for batch in plan_batches([len(item) for item in tokens], batch_tokens):
+        scores[batch] = model.score_tokens([tokens[index] for index in batch])
+    return scores
+
+
+def _tokenizer(bundle: Bundle, length: int) -> Tokenizer:
+    return Tokenizer(bundle.path / "tokenizer.json", min(length, bundle.manifest.max_length))
+
+
+def _take_turns(systems: Iterable[_System], request: Sequence[Pair], seconds: float) -> None:
+    systems = list(systems)
+    for system in systems:
+        system.times, system.cpu_times, system.joules = [], [], None
+        system.score(request)
+    started = time.perf_counter()
+    while len(systems[0].times) < LEAST_RUNS or time.perf_counter() - started < seconds:
+        for system in systems:
+            energy, begin, cpu = energy_joules(), time.perf_counter(), time.process_time()
+            system.score(request)
+            system.times.append((time.perf_counter() - begin) * 1000)
+            system.cpu_times.append((time.process_time() - cpu) * 1000)
+            if energy is not None and (after := energy_joules()) is not None:
+                system.joules = (system.joules or 0.0) + after - energy
+
+
+def _row(system: _System, window: int, length: int, tokens: int, threads: int, quality: float | None) -> dict[str, Any]:
+    p50, p95, p99 = (float(np.percentile(system.times, share)) for share in (50, 95, 99))
+    rate = tokens / p50 * 1000
+    share = None if system.products is None else rate * system.products / matmul_peak()
+    return system.facts | {
+        "threads": threads,
+        "window": window,
+        "length": length,
+        "runs": len(system.times),
+        "p50_ms": round(p50, 2),
+        "p95_ms": round(p95, 2),
+        "p99_ms": round(p99, 2),
+        "cpu_ms": round(float(np.median(system.cpu_times)), 2),
+        "pairs_per_s": round(window / p50 * 1000, 1),
+        "tokens_per_s": round(rate),
+        "peak_share": None if share is None else round(share, 3),
+        "rss_mb": round(system.rss_mb, 1),
+        "vram_mb": gpu_memory_mb(),
+        "joules": None if system.joules is None else round(system.joules / len(system.times), 3),
+        "ndcg": None if quality is None else round(quality, 5),
+    }
+
+
+def _ndcg(score: Callable[[Sequence[Pair]], Any], lists: Sequence[CandidateList]) -> float:
+    values = []
+    for item in lists:
+        grades = item.grades or {}
+        order = np.argsort(-np.asarray(score(item.pairs()), np.float32), kind="stable")
+        gains = np.array([grades.get(item.doc_ids[index], 0) for index in order], np.float64)
+        values.append(ndcg(gains, np.array(list(grades.values()), np.float64)))
+    return float(np.mean(values))

@@ -1,0 +1,1 @@
+"""Judgements, candidate lists, measures, and the evaluation of rerankers by them."""

@@ -1,0 +1,73 @@
+"""`rerank verify` and `rerank export-onnx`: what makes and checks bundles."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from rerank.manifest import Task
+
+JSON_HELP = "Print the result as JSON."
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option(
+    "--against", metavar="MODEL", help="Also compare with the torch model it came from: a folder or hub name."
+)
+@click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
+def verify(bundle: Path, against: str | None, as_json: bool) -> None:
+    """Check every file of a model BUNDLE against the hashes in its manifest.
+
+    With --against, its outputs too: a difference is refused with its cause, such as swapped inputs.
+    """
+    from rerank.bundle import load_bundle
+
+    manifest = load_bundle(bundle).manifest
+    result = {"name": manifest.name, "task": manifest.task, "fingerprint": manifest.fingerprint, "verified": True}
+    if against is not None:
+        from rerank.exporting.export import verify_against
+
+        result |= {"onnx_to_torch": verify_against(bundle, against)}
+    _print(result, as_json)
+
+
+@click.command("export-onnx")
+@click.argument("model")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--task", type=click.Choice(["embed", "rerank"]), help="What the model is for; default: as its files say."
+)
+@click.option("--fp16", is_flag=True, help="For GPUs: fp16 with fused attention, measured against fp32.")
+@click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
+def export_onnx(model: str, out: Path, task: Task | None, fp16: bool, as_json: bool) -> None:
+    """Export MODEL (a folder, or a model's name on the hub) as a bundle in OUT.
+
+    The ONNX model is compared with the original on real pairs: when they differ, nothing is written.
+    """
+    from rerank.bundle import refuse_foreign_folder
+    from rerank.exporting.export import export
+    from rerank.quantization.quantize import quantize
+
+    with Console(stderr=True).status(f"exporting {model}"), tempfile.TemporaryDirectory() as scratch:
+        refuse_foreign_folder(out)
+        bundle = export(model, Path(scratch) / "fp32" if fp16 else out, task)
+        if fp16:
+            bundle = quantize(bundle.path, out, target="gpu")
+    _print(_made(bundle.path, bundle.manifest.metrics, bundle.fingerprint), as_json)
+
+
+def _made(path: Path, metrics: Any, fingerprint: str) -> dict[str, Any]:
+    size = sum(file.stat().st_size for file in path.iterdir())
+    return {"bundle": str(path), "bytes": size, "fingerprint": fingerprint, **metrics}
+
+
+def _print(result: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(result, indent=2))
+    else:
+        for key, value in result.items():
+            click.echo(f"{key}: {json.dumps(value) if isinstance(value, dict) else value}")

@@ -1,0 +1,138 @@
+"""Export: a torch model to a bundle, checked against the original. Needs the `train` extra."""
+
+import tempfile
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rerank.batching import pad
+from rerank.bundle import MODEL, TOKENIZER, Bundle, load_bundle, refuse_foreign_folder, write_bundle
+from rerank.errors import BundleError
+from rerank.evaluation.candidates import CandidateList, sample_lists
+from rerank.exporting.model_card import model_card
+from rerank.exporting.onnx_file import LARGEST_FILE, load_model, save_model
+from rerank.exporting.parity import check_parity
+from rerank.exporting.samples import SAMPLE_PAIRS
+from rerank.exporting.source import POLYRANK_JSON, Source, import_torch, input_names, load_source, module
+from rerank.manifest import Calibration, Manifest, Task
+from rerank.template import DEFAULT_TEMPLATE, DocumentTemplate
+from rerank.tokenize import Tokenizer
+
+__all__ = ["POLYRANK_JSON", "export", "verify_against"]
+
+OPSET = 17
+
+
+def export(
+    model: str,
+    out: Path,
+    task: Task | None = None,
+    *,
+    lists: Sequence[CandidateList] | None = None,
+    largest_file: int = LARGEST_FILE,
+) -> Bundle:
+    """Export a model as an fp32 bundle; writes nothing when the ONNX model differs from the original.
+
+    Args:
+        model: a folder (sentence-transformers or transformers layout), or a name on the model hub.
+        out: the bundle's folder.
+        task: embed or rerank; None takes it from the model's files.
+        lists: the queries and documents to compare on; None takes built-in ones.
+        largest_file: bytes from which on the weights go into a file of their own.
+
+    Raises:
+        MissingExtraError: torch or transformers is not installed.
+        BundleError: the model cannot be read or exported, differs after export, or `out` is taken.
+    """
+    refuse_foreign_folder(out)
+    with tempfile.TemporaryDirectory() as scratch:
+        source = load_source(model, task, Path(scratch))
+        manifest = _manifest(source)
+        traced, folder = Path(scratch) / "traced", Path(scratch) / "model"
+        traced.mkdir()
+        folder.mkdir()
+        _to_onnx(source, traced / MODEL, manifest)
+        files = {**save_model(load_model(traced / MODEL), folder, largest=largest_file), TOKENIZER: source.tokenizer}
+        trial = write_bundle(Path(scratch) / "trial", manifest, files, "")
+        parity = check_parity(source, trial, lists or sample_lists())
+        metrics = {
+            **manifest.metrics,
+            "max_abs_difference_to_torch": parity.to_json()["difference_max"],
+            "onnx_to_torch": parity.to_json(),
+        }
+        manifest = replace(manifest, metrics=metrics)
+        return write_bundle(out, manifest, files, model_card(manifest))
+
+
+def verify_against(bundle: Path, model: str, lists: Sequence[CandidateList] | None = None) -> dict[str, float]:
+    """Check that a bundle, whoever made it, is the torch model it should be.
+
+    Raises:
+        BundleError: it is not; the message names the cause where it can be found.
+    """
+    loaded = load_bundle(bundle)
+    with tempfile.TemporaryDirectory() as scratch:
+        source = load_source(model, loaded.manifest.task, Path(scratch))
+        length = {"max_length": loaded.manifest.max_length}
+        source = replace(source, settings={**source.settings, **length})
+        return check_parity(source, loaded, lists or sample_lists()).to_json()
+
+
+def _manifest(source: Source) -> Manifest:
+    settings = source.settings
+    embed = source.task == "embed"
+    template = settings.get("template")
+    calibration = settings.get("calibration") or {}
+    return Manifest(
+        name=source.name,
+        task=source.task,
+        base_model=str(settings.get("base_model") or source.name),
+        licence=str(settings.get("licence") or "unknown"),
+        languages=tuple(settings.get("languages") or ("en",)),
+        max_length=settings["max_length"],
+        template=DocumentTemplate.from_json(template) if template else DEFAULT_TEMPLATE,
+        files={},
+        pooling=settings["pooling"] if embed else None,
+        dimension=int(source.model.config.hidden_size) if embed else None,
+        activation=None if embed else settings.get("activation", "sigmoid"),
+        calibration=None
+        if embed
+        else Calibration(float(calibration.get("scale", 1.0)), float(calibration.get("shift", 0.0))),
+        query_prefix=settings.get("query_prefix", ""),
+        document_prefix=settings.get("document_prefix", ""),
+        training=settings.get("training", {}),
+        metrics=settings.get("metrics", {}),
+    )
+
+
+def _to_onnx(source: Source, target: Path, manifest: Manifest) -> None:
+    """Trace the model on two pairs of unequal length, so that no shape is taken for a constant."""
+    torch, _ = import_torch()
+    tokenizer = Tokenizer(source.tokenizer, manifest.max_length)
+    few = SAMPLE_PAIRS[:2]
+    inputs = pad(tokenizer.pairs(few) if source.task == "rerank" else tokenizer.texts([pair.document for pair in few]))
+    names = input_names(source)
+    output = "logits" if source.task == "rerank" else "last_hidden_state"
+    axes = {name: {0: "batch", 1: "tokens"} for name in names}
+    axes[output] = {0: "batch"} if source.task == "rerank" else {0: "batch", 1: "tokens"}
+    tensors: tuple[Any, ...] = tuple(torch.from_numpy(np.ascontiguousarray(inputs[name])) for name in names)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # the tracing exporter is called old, but its graphs run twice as fast
+        try:
+            torch.onnx.export(
+                module(source),
+                tensors,
+                str(target),
+                input_names=names,
+                output_names=[output],
+                dynamic_axes=axes,
+                opset_version=OPSET,
+                dynamo=False,
+            )
+        except Exception as error:
+            reason = (str(error).splitlines() or ["no reason given"])[0]
+            raise BundleError(f"torch cannot export {source.name}: {reason}") from error

@@ -1,0 +1,1 @@
+"""Reduced forms of a bundle, and the proof that they keep its ranking."""

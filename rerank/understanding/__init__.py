@@ -1,0 +1,1 @@
+"""What a query says: language, names, measures, attributes, other words for it."""

@@ -1,0 +1,142 @@
+"""What words a catalogue uses, and how often: the statistics by which translations are chosen.
+
+A word is counted once a document, and so is each pair of neighbouring words. English words are counted without
+their plural ending, so that "headphone" and "headphones" are one term. Languages written without spaces are not
+counted: their words cannot be told apart cheaply, and no translator here chooses among words of such a language.
+"""
+
+import gzip
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from pathlib import Path
+
+from rerank.errors import ResourceError
+from rerank.packed import write_packed
+from rerank.understanding.field_values import ValueCounter
+
+UNSPACED_LANGUAGES = frozenset({"ja", "zh", "ko", "th", "lo", "km", "my"})
+"""Not counted: a word boundary is not a space there (Korean: particles are glued to the word)."""
+
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
+_HEADER = "# polyrank vocabulary 1, documents: "
+
+
+def split_words(text: str) -> list[str]:
+    """Split into lower-case words: runs of letters and digits, with an inner apostrophe; hyphens separate."""
+    return _WORD.findall(unicodedata.normalize("NFKC", text).replace("\u2019", "'").lower())
+
+
+def singular(word: str) -> str:
+    """Strip an English plural ending.
+
+    Source: Harman, 1991, "How effective is suffixing?", the S stemmer.
+    """
+    if len(word) < 4 or not word.endswith("s"):
+        return word
+    if word.endswith("ies") and not word.endswith(("eies", "aies")):
+        return word[:-3] + "y"
+    if word.endswith(("ches", "shes", "xes", "sses")):
+        return word[:-2]
+    return word if word.endswith(("us", "ss")) else word[:-1]
+
+
+def catalogue_terms(language: str, text: str) -> list[str]:
+    """Return the words of a text in the form in which the vocabulary counts them."""
+    words = split_words(text)
+    return [singular(word) for word in words] if language == "en" else words
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Catalogue statistics: in how many documents each word and each pair of neighbouring words stands."""
+
+    documents: Mapping[str, int]
+    counts: Mapping[str, Mapping[str, int]]
+
+    def languages(self) -> frozenset[str]:
+        """Return the languages that were counted."""
+        return frozenset(self.documents)
+
+    def size(self, language: str) -> int:
+        """Return the number of documents counted in a language."""
+        return self.documents.get(language, 0)
+
+    def frequency(self, language: str, term: str) -> int:
+        """Return the number of documents that hold `term`: one or two words as `catalogue_terms` gives them."""
+        return self.counts.get(language, {}).get(term, 0)
+
+
+class VocabularyCounter:
+    """Counts the words of a catalogue; feed it texts in their source language, never machine translations."""
+
+    def __init__(self) -> None:
+        self._documents: Counter[str] = Counter()
+        self._counts: dict[str, Counter[str]] = {}
+        self.values = ValueCounter()
+        """The values of the documents' fields, told to it by itself."""
+
+    def add(self, language: str, text: str) -> None:
+        """Count one document: its fields in one language, joined by line breaks (no pair spans two lines)."""
+        if language in UNSPACED_LANGUAGES or language == "und" or not text:
+            return
+        terms: set[str] = set()
+        for line in text.splitlines():
+            words = catalogue_terms(language, line)
+            terms.update(words)
+            terms.update(f"{left} {right}" for left, right in pairwise(words))
+        self._documents[language] += 1
+        self._counts.setdefault(language, Counter()).update(terms)
+
+    def vocabulary(self, *, minimum: int = 1) -> Vocabulary:
+        """Return what was counted, without the terms of fewer than `minimum` documents."""
+        counts = {
+            language: {term: count for term, count in counter.items() if count >= minimum}
+            for language, counter in self._counts.items()
+        }
+        return Vocabulary(dict(self._documents), counts)
+
+
+def write_vocabulary(folder: Path, alias: str, vocabulary: Vocabulary) -> Path:
+    """Write `vocabulary/<alias>.tsv.gz` below the resources folder, atomically; return its path.
+
+    Rows: language, term, document frequency; the first row is a comment with the document counts.
+    """
+    documents = " ".join(f"{language}={count}" for language, count in sorted(vocabulary.documents.items()))
+    rows = (
+        f"{language}\t{term}\t{count}"
+        for language in sorted(vocabulary.counts)
+        for term, count in sorted(vocabulary.counts[language].items())
+    )
+    return write_packed(folder / "vocabulary" / f"{alias}.tsv.gz", chain([f"{_HEADER}{documents}"], rows))
+
+
+def read_vocabulary(path: Path) -> Vocabulary:
+    """Read what `write_vocabulary` wrote.
+
+    Raises ResourceError when the file is not such a vocabulary.
+    """
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            return _parse(lines)
+    except (OSError, EOFError, ValueError) as error:
+        raise ResourceError(f"{path} is not a vocabulary ({error}); ingest the catalogue again to write it") from error
+
+
+def _parse(lines: Iterable[str]) -> Vocabulary:
+    rows = iter(lines)
+    header = next(rows, "")
+    if not header.startswith(_HEADER):
+        raise ValueError("its first row is not the polyrank header")
+    documents = {}
+    for item in header.removeprefix(_HEADER).split():
+        language, _, count = item.partition("=")
+        documents[language] = int(count)
+    counts: dict[str, dict[str, int]] = {}
+    for row in rows:
+        language, term, count = row.rstrip("\n").split("\t")
+        counts.setdefault(language, {})[term] = int(count)
+    return Vocabulary(documents, counts)

@@ -1,0 +1,60 @@
+"""`rerank train` and `rerank data teach` from the command line: defaults, JSON, errors of one sentence."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from rerank.cli import main
+from rerank.training.pairs import TrainingPair, read_pairs, write_pairs
+from tests.rerank.tiny import tiny_reranker
+
+RECIPE = 'name = "a"\nbase_model = "b"\nlicence = "c"\n{more}\n[template]\nfields = [{{ name = "title" }}]\n'
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    return result.exit_code, result.output.strip()
+
+
+@pytest.mark.parametrize("command", [["train"], ["train", "cross-encoder"]])
+def test_a_recipe_alone_means_a_cross_encoder(tmp_path: Path, command: list[str]) -> None:
+    code, output = run(*command, tmp_path / "absent.toml", "--data", "x", "--out", tmp_path / "out")
+    assert code == 1
+    assert output.startswith("error: cannot read the recipe")
+    assert "\n" not in output
+
+
+def test_the_group_explains_itself() -> None:
+    code, output = run("train", "--help")
+    assert code == 0
+    assert {"cross-encoder", "embedder", "student", "average"} <= set(output.split())
+
+
+def test_a_bundle_is_no_base(tmp_path: Path) -> None:
+    pytest.importorskip("sentence_transformers", reason="needs the train extra")
+    bundle = tiny_reranker(tmp_path / "bundle")
+    (tmp_path / "r.toml").write_text(RECIPE.format(more=f"init_from = {json.dumps(str(bundle.path))}"))
+    write_pairs(tmp_path / "pairs.jsonl.gz", [TrainingPair("usb cable", {"title": "usb cable"}, 1)])
+    code, output = run("train", tmp_path / "r.toml", "--data", tmp_path / "pairs.jsonl.gz", "--out", tmp_path / "out")
+    assert code == 1
+    assert "is a bundle" in output
+    assert not (tmp_path / "out").exists()
+
+
+def test_patience_needs_dev_pairs(tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text(RECIPE.format(more='patience = 2\ninit_from = "x"'))
+    write_pairs(tmp_path / "pairs.jsonl.gz", [TrainingPair("usb cable", {"title": "usb cable"}, 1)])
+    code, output = run("train", tmp_path / "r.toml", "--data", tmp_path / "pairs.jsonl.gz", "--out", tmp_path / "out")
+    assert (code, "--dev" in output) == (1, True)
+
+
+def test_teaching_adds_scores(tmp_path: Path) -> None:
+    tiny_reranker(tmp_path / "teacher")
+    write_pairs(tmp_path / "pairs.jsonl.gz", [TrainingPair("usb cable", {"title": "usb cable"}, 1)])
+    out = tmp_path / "taught.jsonl.gz"
+    code, output = run("data", "teach", tmp_path / "pairs.jsonl.gz", out, "--teacher", tmp_path / "teacher", "--json")
+    assert code == 0
+    assert json.loads(output) == {"pairs": 1, "out": str(out)}
+    assert read_pairs(out)[0].teacher is not None

@@ -1,0 +1,306 @@
+"""Training: recipe and pairs are read strictly; a tiny model learns one batch and comes out as a folder to export."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rerank.template import DocumentTemplate, TemplateField
+from rerank.training import cross_encoder as train_module
+from rerank.training.average import average_weights
+from rerank.training.cross_encoder import POLYRANK_JSON, TrainOptions, train
+from rerank.training.pairs import TrainingPair, read_pairs, write_pairs
+from rerank.training.recipe import Loss, Recipe, TrainingError, read_recipe
+
+PAIRS = [
+    TrainingPair("red mouse", {"title": "mouse", "attributes": "colour: red"}, 3),
+    TrainingPair("red mouse", {"title": "keyboard"}, 0),
+    TrainingPair("red mouse", {"title": "mouse", "attributes": "colour: blue"}, 1),
+    TrainingPair("keyboard", {"title": "keyboard"}, 3),
+    TrainingPair("keyboard", {"title": "mouse"}, 0, teacher=0.125),
+]
+QUIET = TrainOptions(progress=False)
+RECIPE = Recipe(
+    name="tiny",
+    base_model="none",
+    licence="apache-2.0",
+    template=DocumentTemplate((TemplateField("title"), TemplateField("attributes"))),
+    sha256="0" * 64,
+    max_length=16,
+    epochs=20,
+    learning_rate=5e-3,
+    batch_size=5,
+)
+
+
+def test_pairs_survive_the_file(tmp_path: Path) -> None:
+    assert write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS) == len(PAIRS)
+    assert read_pairs(tmp_path / "pairs.jsonl.gz") == PAIRS
+
+
+def test_the_same_pairs_are_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a.jsonl.gz", "b.jsonl.gz"):
+        write_pairs(tmp_path / name, PAIRS)
+    assert (tmp_path / "a.jsonl.gz").read_bytes() == (tmp_path / "b.jsonl.gz").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"query": "a", "fields": {}, "relevance": -1}', "relevance"),
+        ('{"query": "a", "fields": {}, "relevance": true}', "relevance"),
+        ('{"query": " ", "fields": {}, "relevance": 1}', "query"),
+        ('{"query": "a", "fields": {"title": 3}, "relevance": 1}', "fields"),
+        ('{"query": "a", "fields": {}}', "relevance"),
+        ('{"query": "a", "fields": {}, "relevance": 1, "teacher": 1.5}', "teacher"),
+        ("nonsense", "line 1"),
+        ("", "no pair"),
+    ],
+)
+def test_a_broken_line_is_named(tmp_path: Path, line: str, reason: str) -> None:
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(line)
+    with pytest.raises(TrainingError, match=reason):
+        read_pairs(path)
+
+
+TOML = """
+name = "tiny"
+base_model = "x"
+licence = "apache-2.0"
+{more}
+[template]
+fields = [{{ name = "title", max_tokens = 4 }}]
+"""
+
+
+def test_a_recipe_is_read_with_its_hash(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(TOML.format(more="gains = [0.0, 1.0]"))
+    recipe = read_recipe(path)
+    assert recipe.gains == (0.0, 1.0)
+    assert recipe.template.render({"title": "one two three four five"}) == "one two three four"
+    assert len(recipe.sha256) == 64
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ("epoch = 3", "epoch"),
+        ("epochs = '3'", "epochs"),
+        ("loss = 'mse'", "loss"),
+        ("loss = { lambda = 0 }", "positive"),
+        ("loss = { lambda = 'a' }", "loss"),
+        ("precision = 'int8'", "precision"),
+        ("batch_size = 0", "positive"),
+        ("seeds = 3", "seeds"),
+    ],
+)
+def test_a_wrong_recipe_names_the_key(tmp_path: Path, more: str, reason: str) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(TOML.format(more=more))
+    with pytest.raises(TrainingError, match=reason):
+        read_recipe(path)
+
+
+def test_the_recipes_of_the_shipped_model_are_valid() -> None:
+    folder = Path(__file__).parents[3] / "recipe"
+    stages = [read_recipe(folder / name) for name in ("foundation.toml", "cross_encoder.toml")]
+    assert stages[0].template == stages[1].template
+    assert stages[0].max_length == stages[1].max_length
+
+
+def test_a_taken_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").touch()
+    with pytest.raises(TrainingError, match="exists"):
+        train(RECIPE, [], "base", tmp_path / "out")
+
+
+def test_a_grade_without_a_gain_is_refused(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "pairs.jsonl", [TrainingPair("a", {"title": "b"}, 4)])
+    (tmp_path / "pairs.jsonl").rename(tmp_path / "pairs.jsonl.gz")
+    with pytest.raises(TrainingError, match="grade 4"):
+        train(RECIPE, [tmp_path / "pairs.jsonl.gz"], "base", tmp_path / "out")
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """A randomly initialised two-layer BERT with a vocabulary of ten words."""
+    torch = pytest.importorskip("torch", reason="needs the train extra")
+    torch.set_num_threads(1)  # a second thread only waits for so small a model
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path / "base"
+    folder.mkdir()
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "red", "blue", "mouse", "keyboard", "colour", ":", "|"]
+    (folder / "vocab.txt").write_text("\n".join(words))
+    BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(str(folder))
+    config = BertConfig(
+        vocab_size=len(words),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=32,
+    )
+    BertModel(config).save_pretrained(str(folder))
+    return folder
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "loss",
+    [
+        {"binary_cross_entropy": 1.0},
+        {"binary_cross_entropy": 1.0, "list_net": 0.5, "margin_mse": 0.1},
+    ],
+    ids=" ".join,
+)
+def test_a_tiny_model_learns_its_pairs(tmp_path: Path, base: Path, loss: dict[Loss, float]) -> None:
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
+    recipe = replace(RECIPE, loss=loss, average_last=2, queries_per_batch=2)
+    once = train(replace(recipe, epochs=1), [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / "one", QUIET)
+    long = train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / "many", QUIET)
+    assert long.pairs == len(PAIRS)
+    assert long.steps == 20 * once.steps
+    assert long.loss < once.loss
+    settings = json.loads((tmp_path / "many" / POLYRANK_JSON).read_text())
+    assert settings["template"] == recipe.template.to_json()
+    assert settings["training"]["data"][0]["name"] == "pairs.jsonl.gz"
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore")
+def test_the_same_seed_gives_the_same_weights(tmp_path: Path, base: Path) -> None:
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
+    recipe = replace(RECIPE, epochs=2, frozen_layers=1)
+    for name in ("a", "b"):
+        train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / name, QUIET)
+    first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "b"))
+    assert first == second
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore")
+def test_the_base_share_draws_the_weights_back_to_where_they_started(tmp_path: Path, base: Path) -> None:
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
+    for name, epochs in (("a", 1), ("b", 3)):
+        recipe = replace(RECIPE, epochs=epochs, base_share=1.0)
+        train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / name, QUIET)
+    first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "b"))
+    assert first == second, "all of the start: training leaves no trace"
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore")
+def test_seeds_are_averaged(tmp_path: Path, base: Path) -> None:
+    from safetensors.torch import load_file
+
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
+    recipe = replace(RECIPE, epochs=1, precision="bf16", init_from=str(base))
+    for seed in (1, 2):
+        train(replace(recipe, seed=seed), [tmp_path / "pairs.jsonl.gz"], "", tmp_path / str(seed), QUIET)
+    train(replace(recipe, seeds=(1, 2)), [tmp_path / "pairs.jsonl.gz"], "", tmp_path / "both", QUIET)
+    one, two, both = (load_file(tmp_path / name / "model.safetensors") for name in ("1", "2", "both"))
+    name = "classifier.weight"
+    assert both[name].allclose((one[name] + two[name]) / 2)
+    assert not one[name].equal(two[name])
+    settings = json.loads((tmp_path / "both" / POLYRANK_JSON).read_text())
+    assert settings["training"]["averaged_seeds"] == [1, 2]
+    assert not list(tmp_path.glob(".both-*")), "no scratch is left"
+
+
+def test_models_of_other_bases_are_not_averaged(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="needs the train extra")
+    from safetensors.torch import save_file
+
+    for width in (2, 3):
+        (tmp_path / str(width)).mkdir()
+        save_file({"weight": torch.ones(width)}, tmp_path / str(width) / "model.safetensors")
+    with pytest.raises(TrainingError, match="other weights"):
+        average_weights([tmp_path / "2", tmp_path / "3"], tmp_path / "out")
+    with pytest.raises(TrainingError, match="two or more"):
+        average_weights([tmp_path / "2"], tmp_path / "out")
+    with pytest.raises(TrainingError, match="cannot read"):
+        average_weights([tmp_path / "2", tmp_path / "absent"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_loss_towards_a_teacher_needs_one(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
+    recipe = replace(RECIPE, loss={"margin_mse": 1.0})
+    with pytest.raises(TrainingError, match="4 of 5 pairs have no `teacher`"):
+        train(recipe, [tmp_path / "pairs.jsonl.gz"], "base", tmp_path / "out")
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore")
+def test_a_resumed_training_gives_the_same_weights(tmp_path: Path, base: Path) -> None:
+    from transformers import TrainerCallback
+
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
+    data = [tmp_path / "pairs.jsonl.gz"]
+    recipe = replace(RECIPE, epochs=4, batch_size=2, evaluate_every=1.0, average_last=2)
+    train(recipe, data, str(base), tmp_path / "whole", QUIET)
+
+    class Killed(TrainerCallback):  # type: ignore[misc]
+        def on_save(self, args: object, state: object, control: object, **kwargs: object) -> None:
+            if getattr(state, "global_step", 0) == 9:
+                raise KeyboardInterrupt
+
+    original = train_module._callbacks
+    train_module._callbacks = lambda job, out: [*original(job, out), Killed()]
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe, data, str(base), tmp_path / "cut", QUIET)
+    finally:
+        train_module._callbacks = original
+    with pytest.raises(TrainingError, match="--resume"):
+        train(recipe, data, str(base), tmp_path / "cut", QUIET)
+    train(recipe, data, str(base), tmp_path / "cut", TrainOptions(resume=True, progress=False))
+    first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut"))
+    assert first == second
+    assert not (tmp_path / "cut.checkpoints").exists()
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore")
+def test_training_stops_when_dev_gains_no_more(tmp_path: Path, base: Path) -> None:
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
+    recipe = replace(RECIPE, epochs=50, evaluate_every=1.0, patience=2, learning_rate=1e-9, report_to=("tensorboard",))
+    options = TrainOptions(dev=tmp_path / "pairs.jsonl.gz", progress=False)
+    made = train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / "out", options)
+    assert made.steps == 3, "one evaluation and two without a gain"
+    assert list((tmp_path / "out.runs").glob("events*"))
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore")
+def test_adapters_layers_and_noise(tmp_path: Path, base: Path) -> None:
+    from safetensors.torch import load_file
+
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
+    data = [tmp_path / "pairs.jsonl.gz"]
+    changes: dict[str, dict[str, object]] = {
+        "plain": {},
+        "lora": {"lora_rank": 2},
+        "small": {"keep_layers": (1,)},
+        "noise": {"adversarial": 0.5, "accumulate": 2, "loss": {"rank_net": 1.0, "contrast": 0.5}},
+    }
+    weights = {}
+    for name, change in changes.items():
+        recipe = replace(RECIPE, epochs=2, queries_per_batch=2, **change)  # type: ignore[arg-type]
+        train(recipe, data, str(base), tmp_path / name, QUIET)
+        weights[name] = load_file(tmp_path / name / "model.safetensors")
+    assert weights["lora"].keys() == weights["noise"].keys() == weights["plain"].keys()
+    start = load_file(base / "model.safetensors")
+    query = "encoder.layer.0.attention.self.query.weight"
+    assert not weights["lora"]["bert." + query].equal(start[query]), "the adapter is merged"
+    table = "embeddings.word_embeddings.weight"
+    assert weights["lora"]["bert." + table].equal(start[table]), "nothing else was trained"
+    assert not any("layer.1" in name for name in weights["small"])
+    with pytest.raises(TrainingError, match="layers 0 to 1"):
+        train(replace(RECIPE, keep_layers=(0, 2)), data, str(base), tmp_path / "none", QUIET)

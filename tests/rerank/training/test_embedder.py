@@ -1,0 +1,125 @@
+"""Bi-encoders: rows from pairs, a vocabulary that begins as translations, a student that nears its teacher."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="needs the train extra")
+from rerank.embedder import load_embedder
+from rerank.exporting.export import export
+from rerank.template import DocumentTemplate, TemplateField
+from rerank.training.embedder import contrastive_rows, distil, train_embedder
+from rerank.training.embedder_recipe import EmbedderRecipe, read_embedder_recipe
+from rerank.training.pairs import TrainingPair, write_pairs
+from rerank.training.recipe import TrainingError
+from rerank.training.vocabulary import Parallel, grow_model, grow_tokenizer, read_parallel, translation_vectors
+from tests.rerank.architectures import save_model
+
+pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore")]
+
+RECIPE = EmbedderRecipe(
+    name="tiny",
+    base_model="none",
+    licence="apache-2.0",
+    template=DocumentTemplate((TemplateField("title"),)),
+    sha256="0" * 64,
+    max_length=32,
+    learning_rate=5e-3,
+    batch_size=4,
+)
+PAIRS = [
+    TrainingPair("mouse", {"title": "gaming mouse"}, 3),
+    TrainingPair("mouse", {"title": "desk lamp"}, 0),
+    TrainingPair("mouse", {"title": "mouse mat"}, 1),
+    TrainingPair("lamp", {"title": "desk lamp"}, 2),
+]
+PARALLEL = [
+    Parallel(english, text, "de")
+    for english, text in (
+        ("gaming mouse", "spielemaus"),
+        ("desk lamp", "schreibtischlampe"),
+        ("red lamp", "rote schreibtischlampe"),
+        ("coffee machine", "kaffeemaschine"),
+    )
+    for _ in range(4)
+]
+
+
+@pytest.fixture
+def teacher(tmp_path: Path) -> Path:
+    import torch
+
+    torch.set_num_threads(1)
+    return save_model(tmp_path / "teacher", "bert", pooling="mean")
+
+
+def test_rows_are_of_positives_with_a_negative_each() -> None:
+    rows = contrastive_rows(RECIPE, PAIRS)
+    assert rows["anchor"] == ["mouse", "lamp"]
+    assert rows["positive"] == ["gaming mouse", "desk lamp"]
+    assert rows["negative_1"] == ["desk lamp", "gaming mouse"], "the second is borrowed from the other query"
+    with pytest.raises(TrainingError, match="grade 4"):
+        contrastive_rows(replace(RECIPE, positive=4), PAIRS)
+
+
+@pytest.mark.parametrize("loss", ["contrastive", "cached_contrastive"])
+def test_a_contrastive_model_is_exported(tmp_path: Path, teacher: Path, loss: str) -> None:
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
+    recipe = replace(RECIPE, loss=loss, dimensions=(24, 8), epochs=2)  # type: ignore[arg-type]
+    made = train_embedder(recipe, [tmp_path / "pairs.jsonl.gz"], str(teacher), tmp_path / "out", progress=False)
+    assert made.pairs == 2
+    assert json.loads((tmp_path / "out" / "polyrank.json").read_text())["training"]["matryoshka"] == [24, 8]
+    export(str(tmp_path / "out"), tmp_path / "bundle")
+    assert load_embedder(tmp_path / "bundle").embed_queries(["mouse"]).shape == (1, 24)
+
+
+def test_new_pieces_begin_as_their_translations(teacher: Path) -> None:
+    tokenizer = grow_tokenizer(teacher, [pair.text for pair in PARALLEL], 200)
+    old = json.loads((teacher / "tokenizer.json").read_text())["model"]["vocab"]
+    grown = tokenizer.get_vocab()
+    assert all(grown[piece] == number for piece, number in old.items()), "the teacher's pieces keep their ids"
+    vectors = np.eye(len(old), dtype=np.float32)
+    made = translation_vectors(tokenizer, vectors, PARALLEL)
+    assert np.array_equal(made[: len(old)], vectors)
+    word = made[grown["schreibtischlampe"]]
+    assert word.argmax() == old["lamp"], "desk and red are each in one of its texts, lamp in both"
+    assert word.sum() == pytest.approx(1.0, abs=1e-4), "the weights are a distribution"
+
+
+def test_a_student_nears_its_teacher(tmp_path: Path, teacher: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    assert grow_model(teacher, PARALLEL, 200, tmp_path / "start") > 0
+    recipe = replace(RECIPE, loss="distillation", epochs=30, learning_rate=1e-3, languages=("en", "de"))
+    distil(recipe, PARALLEL, str(teacher), str(tmp_path / "start"), tmp_path / "out", progress=False)
+    english, german = [pair.english for pair in PARALLEL], [pair.text for pair in PARALLEL]
+    wanted = SentenceTransformer(str(teacher)).encode(english, normalize_embeddings=True)
+    before, after = (
+        SentenceTransformer(str(tmp_path / name)).encode(german, normalize_embeddings=True) for name in ("start", "out")
+    )
+    assert np.mean(np.sum(after * wanted, axis=1)) > np.mean(np.sum(before * wanted, axis=1))
+    with pytest.raises(TrainingError, match="parallel text"):
+        distil(recipe, [], str(teacher), str(tmp_path / "start"), tmp_path / "other")
+    with pytest.raises(TrainingError, match="teacher"):
+        train_embedder(recipe, [], str(teacher), tmp_path / "other")
+
+
+def test_parallel_text_and_recipes_are_read_strictly(tmp_path: Path) -> None:
+    path = tmp_path / "parallel.jsonl"
+    path.write_text('{"english": "lamp", "text": "lampe", "language": "de"}\n')
+    assert read_parallel(path) == [Parallel("lamp", "lampe", "de")]
+    path.write_text('{"english": "lamp"}\n')
+    with pytest.raises(TrainingError, match="line 1"):
+        read_parallel(path)
+    recipe = tmp_path / "recipe.toml"
+    start = 'name = "a"\nbase_model = "b"\nlicence = "c"\n'
+    end = '\n[template]\nfields = [{ name = "title" }]\n'
+    recipe.write_text(start + "dimensions = [384, 128]" + end)
+    assert read_embedder_recipe(recipe).dimensions == (384, 128)
+    for wrong, reason in (("epoch = 1", "epoch"), ("minutes = 'a'", "minutes"), ("loss = 'mse'", "loss")):
+        recipe.write_text(start + wrong + end)
+        with pytest.raises(TrainingError, match=reason):
+            read_embedder_recipe(recipe)

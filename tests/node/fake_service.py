@@ -112,6 +112,8 @@ class FakeService:
         self.vectors: dict[str, list[float]] = {}
         self.translations: dict[str, dict[str, str]] = {}
         self.model_queries: dict[str, str] = {}
+        self.attributes: list[Json] = []
+        self.expansions: list[Json] = []
         self.relevance: Callable[[str, Json], float] = lambda query, document: 0.5
         self.behaviours: dict[str, Behaviour] = {}
         self.calls: list[Call] = []
@@ -171,11 +173,13 @@ class FakeService:
                 for language, text in self.translations.get(query, {}).items()
             },
             "model_query": self.model_queries.get(query, query),
-            "expansion": [],
+            "expansion": [one for one in self.expansions if one["source"] in request.get("expand", [])],
             "embedder": self.fingerprint,
         }
         if "vector" in request["want"]:
             answer["vector"] = self.vectors.get(query) or [1.0] + [0.0] * (self.dimension - 1)
+        if "attributes" in request["want"]:
+            answer["attributes"] = self.attributes
         return answer
 
     def rerank(self, request: Json) -> Json:

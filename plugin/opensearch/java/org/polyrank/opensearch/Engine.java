@@ -11,6 +11,7 @@ record Engine(
     ClusterService clusterService,
     ServicePool services,
     VectorFields vectorFields,
+    Schemas schemas,
     Throughput throughput,
     LastSearch lastSearch
 ) {}

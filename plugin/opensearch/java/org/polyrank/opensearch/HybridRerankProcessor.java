@@ -105,7 +105,7 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
         CallerContext callerContext
     ) {
         try {
-            SubSearches searches = new SubSearches(engine, request, task, deadline, report);
+            SubSearches searches = new SubSearches(engine, request, task, deadline, report, AttributePlan.NONE);
             return new HybridSearch(engine, config, ext, request, queryText, report, deadline, searches, callerContext).run();
         } catch (RuntimeException e) {
             return CompletableFuture.failedFuture(e);
@@ -117,9 +117,12 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
             // A failed lexical search has reported itself; the caller's own query now runs and answers with its own error, if it has one.
             LOG.debug("hybrid_rerank leaves the caller's order", error);
             report.unlessDegraded("pipeline", error);
+            report.nothingApplied();
             return request;
         }
         if (!outcome.changesOrder()) return request;
+        request.source().query(outcome.attributes().on(request.source().query()));
+        if (outcome.ranked().isEmpty()) return request; // filtered, and nothing is left
         report.ranked(outcome.ranked(), Rewrite.scores(outcome.ranked().size(), outcome.lexical().highestScore()));
         if (config.queryPipeline() != null) ShortPage.applyAlone(request, outcome, note);
         else if (ShortPage.suffices(request, outcome)) ShortPage.apply(request, outcome, note);

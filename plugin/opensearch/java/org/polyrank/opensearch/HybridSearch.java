@@ -15,9 +15,15 @@ final class HybridSearch {
     /**
      * @param ranked the window in its final order
      * @param changesOrder whether that order can differ from the caller's own
-     * @param lexical the answer to the caller's own query
+     * @param lexical the answer to the caller's own query, under the attributes
+     * @param attributes what they do to the search
+     * @param textFound whether any retriever of texts found something
      */
-    record Outcome(List<RankedDoc> ranked, boolean changesOrder, Found lexical) {}
+    record Outcome(List<RankedDoc> ranked, boolean changesOrder, Found lexical, AttributePlan attributes, boolean textFound) {
+        Outcome with(List<RankedDoc> order, boolean changes) {
+            return new Outcome(order, changes, lexical, attributes, textFound);
+        }
+    }
 
     private final Engine engine;
     private final PipelineConfig config;
@@ -54,9 +60,8 @@ final class HybridSearch {
     /** Fails only when the caller's own query fails or the search is cancelled; everything else degrades and is reported. */
     CompletableFuture<Outcome> run() {
         CompletableFuture<Understanding> understanding = understand(); // first: while the service works, the lexical search does
-        CompletableFuture<Found> lexical = lexical();
-        CompletableFuture<List<Ranking>> others = understanding.thenComposeAsync(this::retrieve, callerContext);
-        CompletableFuture<Outcome> outcome = lexical.thenCombineAsync(others, this::fuse, callerContext)
+        CompletableFuture<Found> lexical = lexical(searches);
+        CompletableFuture<Outcome> outcome = understanding.thenComposeAsync(said -> retrieved(said, lexical), callerContext)
             .thenCombine(pinned(), HybridSearch::withPinned)
             .thenCompose(fused -> afterFusion(fused, understanding.join()));
         CompletableFuture<Outcome> first = new CompletableFuture<>();
@@ -75,7 +80,10 @@ final class HybridSearch {
         boolean vector = !config.knn().isEmpty();
         boolean translations = config.translates();
         boolean language = config.policy() != null && config.policy().languages().contains(PolicyConfig.QUERY_LANGUAGE);
-        if (!vector && !translations && !language && config.rerank() == null) return CompletableFuture.completedFuture(null);
+        boolean attributes = ext.attributes(config.attributes().use()) != AttributesConfig.Use.OFF;
+        List<String> expansions = config.expansions();
+        boolean words = translations || language || attributes || !expansions.isEmpty();
+        if (!vector && !words && config.rerank() == null) return CompletableFuture.completedFuture(null);
         List<String> want = new ArrayList<>(List.of("language"));
         if (translations) want.add("translations");
         if (vector) want.add("vector");
@@ -84,9 +92,17 @@ final class HybridSearch {
         body.put("languages", config.languages());
         body.put("want", want);
         if (config.vocabulary() != null) body.put("vocabulary", config.vocabulary());
+        if (ext.locale() != null) body.put("locale", ext.locale());
+        if (!expansions.isEmpty()) body.put("expand", expansions);
+        Map<String, String> schema = attributes ? schema() : Map.of();
+        if (attributes) {
+            want.add("attributes");
+            body.put("schema", schema);
+            body.put("min_confidence", config.attributes().minConfidence());
+        }
         long since = System.nanoTime();
         return deadline.watch(
-            engine.services().call("/understand", body, deadline, answer -> Understanding.read(answer, queryText, vector))
+            engine.services().call("/understand", body, deadline, answer -> Understanding.read(answer, queryText, vector, schema))
         ).handle((answer, error) -> {
             report.took(Report.Stage.UNDERSTAND, since);
             report.took(Report.Stage.SERVICE, since);
@@ -96,8 +112,16 @@ final class HybridSearch {
         });
     }
 
+    private Map<String, String> schema() {
+        try {
+            return engine.schemas().of(request);
+        } catch (RuntimeException e) { // the indices cannot be resolved: the lexical search says so to the caller
+            return Map.of();
+        }
+    }
+
     /** The caller's own query. When it is not fused its best score is still needed, to rank everything else above the tail. */
-    private CompletableFuture<Found> lexical() {
+    private CompletableFuture<Found> lexical(SubSearches searches) {
         long since = System.nanoTime();
         RetrieverConfig retriever = config.lexicalRetriever();
         int size = retriever != null ? retriever.shared().window() : 1;
@@ -107,12 +131,47 @@ final class HybridSearch {
         });
     }
 
+    /**
+     * Retrieves under the query's attributes, and once more without their filters when these leave no text hit of what `plain`, the
+     * caller's query without them, has found.
+     */
+    private CompletableFuture<Outcome> retrieved(Understanding understanding, CompletableFuture<Found> plain) {
+        AttributePlan plan = AttributePlan.of(understanding, config.attributes(), ext);
+        return retrieve(understanding, plan, plain).thenCombine(
+            plain,
+            (outcome, unfiltered) -> plan.filters().isEmpty() || outcome.textFound() || unfiltered.hits().isEmpty() && !outcome.ranked().isEmpty()
+                ? CompletableFuture.completedFuture(outcome)
+                : retrieve(understanding, plan.relax(), plain)
+        ).thenCompose(outcome -> outcome).thenApply(outcome -> {
+            tell(understanding, outcome.attributes());
+            return outcome;
+        });
+    }
+
+    /** What was understood and is in use, and what is not. */
+    private void tell(Understanding understanding, AttributePlan plan) {
+        List<Map<String, Object>> applied = new ArrayList<>(plan.applied());
+        List<Map<String, Object>> left = new ArrayList<>(plan.left());
+        List<Expansion> expansions = understanding == null ? List.of() : understanding.expansions();
+        for (Expansion one : expansions) {
+            if (!ext.without().contains(one.text())) applied.add(one.told());
+            else left.add(AttributePlan.with(one.told(), "reason", AttributePlan.LEFT_OUT));
+        }
+        report.applied(applied, left);
+    }
+
+    private CompletableFuture<Outcome> retrieve(Understanding understanding, AttributePlan plan, CompletableFuture<Found> plain) {
+        SubSearches planned = plan.isEmpty() ? searches : searches.under(plan);
+        CompletableFuture<Found> lexical = plan.isEmpty() ? plain : lexical(planned);
+        return lexical.thenCombineAsync(others(understanding, planned), (found, others) -> fuse(found, others, plan), callerContext);
+    }
+
     /** Everything but the lexical search; a retriever that fails is left out. */
-    private CompletableFuture<List<Ranking>> retrieve(Understanding understanding) {
+    private CompletableFuture<List<Ranking>> others(Understanding understanding, SubSearches searches) {
         long since = System.nanoTime();
         List<CompletableFuture<Ranking>> running = new ArrayList<>();
         for (RetrieverConfig retriever : config.retrievers()) {
-            SearchSourceBuilder source = source(retriever, understanding);
+            SearchSourceBuilder source = source(retriever, understanding, searches);
             if (source != null) running.add(ranking(retriever, source));
         }
         return CompletableFuture.allOf(running.toArray(CompletableFuture[]::new)).thenApply(done -> {
@@ -121,18 +180,28 @@ final class HybridSearch {
         });
     }
 
-    private SearchSourceBuilder source(RetrieverConfig retriever, Understanding understanding) {
+    private SearchSourceBuilder source(RetrieverConfig retriever, Understanding understanding, SubSearches searches) {
         return switch (retriever) {
             case RetrieverConfig.Lexical lexical -> null; // runs already
             case RetrieverConfig.Translated translated -> understanding == null
                 ? null
                 : searches.translated(translated, understanding.translations());
             case RetrieverConfig.Text text -> searches.text(text, queryText, understanding == null ? null : understanding.languageCode());
-            case RetrieverConfig.Knn knn -> understanding == null ? null : knnSource(knn, understanding);
+            case RetrieverConfig.Expanded expanded -> understanding == null ? null : expandedSource(expanded, understanding, searches);
+            case RetrieverConfig.Knn knn -> understanding == null ? null : knnSource(knn, understanding, searches);
         };
     }
 
-    private SearchSourceBuilder knnSource(RetrieverConfig.Knn knn, Understanding understanding) {
+    /** Null when the query has no expansions of these kinds. */
+    private SearchSourceBuilder expandedSource(RetrieverConfig.Expanded retriever, Understanding understanding, SubSearches searches) {
+        List<Expansion> used = understanding.expansions()
+            .stream()
+            .filter(one -> retriever.kinds().contains(one.source()) && !ext.without().contains(one.text()))
+            .toList();
+        return used.isEmpty() ? null : searches.expanded(retriever, queryText, understanding.languageCode(), used);
+    }
+
+    private SearchSourceBuilder knnSource(RetrieverConfig.Knn knn, Understanding understanding, SubSearches searches) {
         try {
             VectorFields.Eligible eligible = engine.vectorFields()
                 .eligible(request, knn.field(), understanding.embedder(), understanding.vector().length);
@@ -152,11 +221,12 @@ final class HybridSearch {
         });
     }
 
-    private Outcome fuse(Found lexical, List<Ranking> others) {
+    private Outcome fuse(Found lexical, List<Ranking> others, AttributePlan plan) {
         List<Ranking> rankings = new ArrayList<>(others);
         if (config.lexicalRetriever() != null) rankings.add(Ranking.of(config.lexicalRetriever(), lexical));
         List<RankedDoc> ranked = RankedDoc.of(Fusion.fuse(rankings, config.technique(), config.rankConstant(), config.window()));
-        return new Outcome(ranked, !others.isEmpty(), lexical);
+        boolean textFound = !lexical.hits().isEmpty() || others.stream().anyMatch(ranking -> !config.isKnn(ranking.retriever()));
+        return new Outcome(ranked, !others.isEmpty() || !plan.isEmpty(), lexical, plan, textFound);
     }
 
     /** The documents that the policy puts first for this query, as far as the caller may find them. */
@@ -178,12 +248,12 @@ final class HybridSearch {
             if (there.contains(hit.doc())) continue;
             ranked.add(new RankedDoc(new Candidate(hit.doc(), Map.of(), Map.of(), 0), null, ranked.size() + 1, Double.NaN, 0, Double.NaN));
         }
-        return new Outcome(ranked, fused.changesOrder(), fused.lexical());
+        return fused.with(ranked, fused.changesOrder());
     }
 
     private CompletableFuture<Outcome> afterFusion(Outcome fused, Understanding understanding) {
         Reranking reranking = new Reranking(engine, config, ext, report, deadline, callerContext);
         return new AfterFusion(config, ext, queryText, report, searches, reranking, callerContext).run(fused.ranked(), understanding)
-            .thenApply(ranked -> ranked == null ? fused : new Outcome(ranked, true, fused.lexical()));
+            .thenApply(ranked -> ranked == null ? fused : fused.with(ranked, true));
     }
 }

@@ -3,6 +3,7 @@ package org.polyrank.opensearch;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.opensearch.core.xcontent.NamedXContentRegistry;
 
 /**
@@ -17,6 +18,7 @@ record PipelineConfig(
     String vocabulary,
     String queryPipeline,
     List<RetrieverConfig> retrievers,
+    AttributesConfig attributes,
     int window,
     Fusion.Technique technique,
     int rankConstant,
@@ -48,13 +50,29 @@ record PipelineConfig(
             rankConstant = combination.integer("rank_constant", rankConstant, 1, 10_000);
             combination.finish();
         }
+        AttributesConfig attributes = AttributesConfig.read(reader);
+        if (attributes.use() != AttributesConfig.Use.OFF && queryPipeline != null) {
+            throw reader.error("attributes", "does not go with [query_pipeline], whose query is left as it is: leave one of them out");
+        }
         RerankConfig rerank = RerankConfig.read(reader, window);
         PolicyConfig policy = PolicyConfig.read(reader, window, registry);
         if (listed == null && rerank == null && policy == null) {
             throw reader.error("retrievers", "is missing: write [{\"lexical\": {}}, {\"knn\": {\"field\": \"embedding\"}}], or a rerank section");
         }
         reader.finish();
-        return new PipelineConfig(languages, vocabulary, queryPipeline, retrievers, window, technique, rankConstant, rerank, policy, deadlineMs);
+        return new PipelineConfig(
+            languages,
+            vocabulary,
+            queryPipeline,
+            retrievers,
+            attributes,
+            window,
+            technique,
+            rankConstant,
+            rerank,
+            policy,
+            deadlineMs
+        );
     }
 
     /** The knn retrievers alone. */
@@ -62,9 +80,21 @@ record PipelineConfig(
         return retrievers.stream().filter(RetrieverConfig.Knn.class::isInstance).map(RetrieverConfig.Knn.class::cast).toList();
     }
 
+    boolean isKnn(String key) {
+        return knn().stream().anyMatch(retriever -> retriever.key().equals(key));
+    }
+
     /** The caller's own query as a part of the fusion, or null; it runs in any case. */
     RetrieverConfig lexicalRetriever() {
         return retrievers.stream().filter(RetrieverConfig.Lexical.class::isInstance).findFirst().orElse(null);
+    }
+
+    /** The kinds of expansion that the service has to look for. */
+    List<String> expansions() {
+        return retrievers.stream()
+            .flatMap(retriever -> retriever instanceof RetrieverConfig.Expanded expanded ? expanded.kinds().stream() : Stream.empty())
+            .distinct()
+            .toList();
     }
 
     /** Whether the service has to translate. */

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 import org.opensearch.action.search.SearchRequest;
 import org.opensearch.core.common.ParsingException;
 import org.opensearch.core.common.io.stream.StreamInput;
@@ -23,8 +24,22 @@ final class PolyrankExt extends SearchExtBuilder {
     static final String PROFILE = "profile";
     static final String EXPLAIN = "explain";
     static final String LOCALE = "locale";
+    static final String ATTRIBUTES = "attributes";
+    static final String WITHOUT = "without";
     private static final int MAX_EXPLAINED = 20;
-    private static final List<String> KEYS = List.of(QUERY, DEADLINE_MS, RERANK_WINDOW, TOP_K, PROFILE, EXPLAIN, LOCALE);
+    private static final int MAX_WITHOUT = 50;
+    private static final Pattern LANGUAGE = Pattern.compile("[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*");
+    private static final List<String> KEYS = List.of(
+        QUERY,
+        DEADLINE_MS,
+        RERANK_WINDOW,
+        TOP_K,
+        PROFILE,
+        EXPLAIN,
+        LOCALE,
+        ATTRIBUTES,
+        WITHOUT
+    );
 
     private final Map<String, Object> content;
 
@@ -41,18 +56,23 @@ final class PolyrankExt extends SearchExtBuilder {
         Map<String, Object> content = parser.map();
         content.forEach((key, value) -> {
             String problem = switch (key) {
-                case QUERY, LOCALE -> value instanceof String ? null : "must be a text";
+                case QUERY -> value instanceof String ? null : "must be a text";
+                case LOCALE -> value instanceof String code && LANGUAGE.matcher(code).matches() ? null : "must be a language, such as de or fr-CA";
+                case ATTRIBUTES -> AttributesConfig.Use.NAMES.contains(value) ? null : "must be one of " + AttributesConfig.Use.NAMES;
                 case DEADLINE_MS -> wrongInteger(value, PipelineConfig.MAX_DEADLINE_MS);
                 case RERANK_WINDOW, TOP_K -> wrongInteger(value, PipelineConfig.MAX_WINDOW);
                 case PROFILE -> wrongProfile(value);
-                case EXPLAIN -> value instanceof List<?> ids && ids.size() <= MAX_EXPLAINED && ids.stream().allMatch(String.class::isInstance)
-                    ? null
-                    : "must be a list of at most " + MAX_EXPLAINED + " ids";
+                case EXPLAIN -> isTexts(value, MAX_EXPLAINED) ? null : "must be a list of at most " + MAX_EXPLAINED + " ids";
+                case WITHOUT -> isTexts(value, MAX_WITHOUT) ? null : "must be a list of at most " + MAX_WITHOUT + " texts";
                 default -> "is unknown: known keys are " + KEYS;
             };
             if (problem != null) throw new ParsingException(parser.getTokenLocation(), "[ext." + NAME + "." + key + "] " + problem);
         });
         return new PolyrankExt(content);
+    }
+
+    private static boolean isTexts(Object value, int max) {
+        return value instanceof List<?> items && items.size() <= max && items.stream().allMatch(String.class::isInstance);
     }
 
     private static String wrongInteger(Object value, int max) {
@@ -111,6 +131,18 @@ final class PolyrankExt extends SearchExtBuilder {
     /** The language that the caller reads, BCP 47, or null. */
     String locale() {
         return (String) content.get(LOCALE);
+    }
+
+    /** What becomes of attributes: less than the pipeline says, never more. */
+    AttributesConfig.Use attributes(AttributesConfig.Use pipelines) {
+        if (!(content.get(ATTRIBUTES) instanceof String name)) return pipelines;
+        AttributesConfig.Use own = AttributesConfig.Use.named(name);
+        return own.compareTo(pipelines) < 0 ? own : pipelines;
+    }
+
+    /** Texts of attributes and expansions that this request does without. */
+    List<String> without() {
+        return content.get(WITHOUT) instanceof List<?> texts ? texts.stream().map(String::valueOf).toList() : List.of();
     }
 
     /** Ids of the documents whose relevance is to be explained. */

@@ -45,8 +45,10 @@ public final class PolyrankPlugin extends Plugin implements SearchPipelinePlugin
         Supplier<RepositoriesService> repositoriesServiceSupplier
     ) {
         ServicePool services = new ServicePool(environment.settings(), clusterService.getClusterSettings());
-        VectorFields vectorFields = new VectorFields(clusterService, indexNameExpressionResolver, namedWriteableRegistry);
-        engine = new Engine(client, threadPool, clusterService, services, vectorFields, new Throughput(), new LastSearch());
+        SearchedIndices searched = new SearchedIndices(indexNameExpressionResolver, namedWriteableRegistry);
+        VectorFields vectorFields = new VectorFields(clusterService, searched);
+        Schemas schemas = new Schemas(clusterService, searched);
+        engine = new Engine(client, threadPool, clusterService, services, vectorFields, schemas, new Throughput(), new LastSearch());
         return List.of();
     }
 

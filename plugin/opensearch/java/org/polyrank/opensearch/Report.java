@@ -41,6 +41,8 @@ final class Report {
     private String rerankSkipped;
     private int reranked;
     private Map<String, Object> spread = Map.of();
+    private final List<Map<String, Object>> applied = new ArrayList<>();
+    private final List<Map<String, Object>> left = new ArrayList<>();
     private final Map<DocKey, Map<String, String>> effects = new HashMap<>();
     private final Map<DocKey, Map<String, Object>> explained = new HashMap<>();
 
@@ -83,6 +85,18 @@ final class Report {
 
     synchronized void understanding(Understanding answer) {
         understanding = answer;
+    }
+
+    /** Attributes and expansions that are in use, and those that are not. */
+    synchronized void applied(List<Map<String, Object>> used, List<Map<String, Object>> unused) {
+        applied.addAll(used);
+        left.addAll(unused);
+    }
+
+    /** The caller's own order stands, so nothing is in use. */
+    synchronized void nothingApplied() {
+        for (Map<String, Object> one : applied) left.add(AttributePlan.with(one, "reason", "the caller's own order stands"));
+        applied.clear();
     }
 
     synchronized void degraded(String stage, String reason) {
@@ -137,6 +151,7 @@ final class Report {
         map.put("model_query", understanding == null ? query : understanding.modelQuery());
         map.put("language", understanding == null ? null : understanding.language());
         map.put("translations", understanding == null ? Map.of() : understanding.translationDetails());
+        if (!applied.isEmpty() || !left.isEmpty()) map.put("understanding", Map.of("applied", List.copyOf(applied), "left", List.copyOf(left)));
         map.put("degraded", degraded.isEmpty() ? null : String.join("; ", degraded));
         map.put("skipped", skipped);
         Map<String, Object> timings = new LinkedHashMap<>();

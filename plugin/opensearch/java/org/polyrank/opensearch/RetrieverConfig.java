@@ -48,6 +48,16 @@ sealed interface RetrieverConfig {
         static final String NAME = "translated";
     }
 
+    /**
+     * The query text as it was typed, and other words for it.
+     *
+     * @param kinds of expansion, as the service names them
+     */
+    record Expanded(Shared shared, Match match, List<String> kinds) implements RetrieverConfig {
+        static final String NAME = "expanded";
+        static final List<String> KINDS = List.of("synonyms", "catalogue");
+    }
+
     /** A multi_match of the query text as it was typed. */
     record Text(Shared shared, Match match) implements RetrieverConfig {
         static final String NAME = "match";

@@ -17,7 +17,8 @@ final class RetrieverReader {
         RetrieverConfig.Lexical.NAME,
         RetrieverConfig.Translated.NAME,
         RetrieverConfig.Knn.NAME,
-        RetrieverConfig.Text.NAME
+        RetrieverConfig.Text.NAME,
+        RetrieverConfig.Expanded.NAME
     );
 
     private final ConfigReader parent;
@@ -53,13 +54,14 @@ final class RetrieverReader {
             if (body != null) bodies.put(kind, body);
         }
         entry.finish();
-        if (bodies.size() != 1) throw parent.error(key, "must hold exactly one of lexical, translated, knn, match");
+        if (bodies.size() != 1) throw parent.error(key, "must hold exactly one of " + String.join(", ", KINDS));
         Map.Entry<String, ConfigReader> only = bodies.entrySet().iterator().next();
         ConfigReader body = only.getValue();
         RetrieverConfig config = switch (only.getKey()) {
             case RetrieverConfig.Lexical.NAME -> lexical(body);
             case RetrieverConfig.Translated.NAME -> translated(body);
             case RetrieverConfig.Text.NAME -> new RetrieverConfig.Text(shared(body, RetrieverConfig.Text.NAME), match(body));
+            case RetrieverConfig.Expanded.NAME -> expanded(body);
             default -> knn(body);
         };
         body.finish();
@@ -79,6 +81,16 @@ final class RetrieverReader {
             if (!languages.contains(language)) throw body.error("languages", "holds [" + language + "], which is not one of " + languages);
         }
         return new RetrieverConfig.Translated(shared(body, RetrieverConfig.Translated.NAME), match(body), own);
+    }
+
+    private RetrieverConfig expanded(ConfigReader body) {
+        List<String> kinds = body.strings("kinds");
+        for (String kind : kinds) {
+            boolean known = RetrieverConfig.Expanded.KINDS.contains(kind);
+            if (!known) throw body.error("kinds", "holds [" + kind + "]: write some of " + RetrieverConfig.Expanded.KINDS);
+        }
+        RetrieverConfig.Shared shared = shared(body, RetrieverConfig.Expanded.NAME);
+        return new RetrieverConfig.Expanded(shared, match(body), kinds.isEmpty() ? RetrieverConfig.Expanded.KINDS : kinds);
     }
 
     private RetrieverConfig knn(ConfigReader body) {

@@ -37,19 +37,26 @@ final class SubSearches {
     private final Task parent;
     private final Deadline deadline;
     private final Report report;
+    private final AttributePlan attributes;
 
-    SubSearches(Engine engine, SearchRequest original, Task parent, Deadline deadline, Report report) {
+    SubSearches(Engine engine, SearchRequest original, Task parent, Deadline deadline, Report report, AttributePlan attributes) {
         this.engine = engine;
         this.original = original;
         this.parent = parent;
         this.deadline = deadline;
         this.report = report;
+        this.attributes = attributes;
+    }
+
+    /** The same searches under these filters and boosts. */
+    SubSearches under(AttributePlan plan) {
+        return new SubSearches(engine, original, parent, deadline, report, plan);
     }
 
     /** The caller's own query with everything that changes its order. */
     SearchSourceBuilder lexical(int size) {
         SearchSourceBuilder caller = original.source();
-        SearchSourceBuilder source = keysAndScores(caller.query(), size);
+        SearchSourceBuilder source = keysAndScores(attributes.on(caller.query()), size);
         if (hasInnerHits(caller.query())) source.storedFields((StoredFieldsContext) null); // they read their parent's id
         Integer counted = caller.trackTotalHitsUpTo();
         source.trackTotalHitsUpTo(counted == null ? SearchContext.DEFAULT_TRACK_TOTAL_HITS_UP_TO : counted); // see ShortPage
@@ -74,6 +81,13 @@ final class SubSearches {
         return within(config, match(config.match(), text, language == null ? "und" : language));
     }
 
+    /** The query text and the expansions, which count by their weights, within the caller's conditions. */
+    SearchSourceBuilder expanded(RetrieverConfig.Expanded config, String text, String language, List<Expansion> expansions) {
+        BoolQueryBuilder any = new BoolQueryBuilder().should(match(config.match(), text, language == null ? "und" : language));
+        for (Expansion one : expansions) any.should(match(config.match(), one.text(), one.language()).boost((float) one.weight()));
+        return within(config, any);
+    }
+
     private static MultiMatchQueryBuilder match(RetrieverConfig.Match config, String text, String language) {
         MultiMatchQueryBuilder match = new MultiMatchQueryBuilder(text).type(config.type()).minimumShouldMatch(config.minimumShouldMatch());
         config.fieldsIn(language).forEach(field -> addField(match, field));
@@ -82,7 +96,8 @@ final class SubSearches {
 
     private SearchSourceBuilder within(RetrieverConfig config, QueryBuilder query) {
         BoolQueryBuilder conditions = conditions(config);
-        return keysAndScores(conditions.hasClauses() ? conditions.must(query) : query, config.shared().window());
+        QueryBuilder boosted = attributes.boosted(query);
+        return keysAndScores(conditions.hasClauses() ? conditions.must(boosted) : boosted, config.shared().window());
     }
 
     private static void addField(MultiMatchQueryBuilder match, String field) {
@@ -144,6 +159,7 @@ final class SubSearches {
 
     private BoolQueryBuilder conditions(RetrieverConfig config) {
         BoolQueryBuilder conditions = Conditions.of(original.source().query(), original.source().postFilter());
+        attributes.filters().forEach(attribute -> conditions.filter(attribute.clause()));
         return config.shared().filter() == null ? conditions : conditions.filter(config.shared().filter());
     }
 

@@ -3,6 +3,7 @@ package org.polyrank.opensearch;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /**
  * A checked answer of /understand.
@@ -13,6 +14,8 @@ import java.util.Map;
  * @param modelQuery the text the models read
  * @param vector null when none was asked for or none came
  * @param embedder fingerprint of what made the vector; never null beside a vector
+ * @param attributes what the query names beside the thing, when that was asked
+ * @param expansions other words for what it says, when they were asked
  */
 record Understanding(
     Map<String, Object> language,
@@ -20,15 +23,17 @@ record Understanding(
     Map<String, Object> translationDetails,
     String modelQuery,
     float[] vector,
-    String embedder
+    String embedder,
+    List<Attribute> attributes,
+    List<Expansion> expansions
 ) {
     /** BCP 47, or null when the service did not say. */
     String languageCode() {
         return language != null && language.get("code") instanceof String code ? code : null;
     }
 
-    /** Reads the answer; throws IllegalArgumentException, which says what is wrong with it. */
-    static Understanding read(Map<String, Object> answer, String query, boolean vectorWanted) {
+    /** Reads the answer; throws IllegalArgumentException, which says what is wrong with it. `schema`: fields that clauses may use. */
+    static Understanding read(Map<String, Object> answer, String query, boolean vectorWanted, Map<String, String> schema) {
         Map<String, String> translations = new LinkedHashMap<>();
         Map<String, Object> details = new LinkedHashMap<>();
         Object given = answer.get("translations");
@@ -52,8 +57,18 @@ record Understanding(
             details,
             text.isBlank() ? query : text,
             vector,
-            vectorWanted ? (String) embedder : null
+            vectorWanted ? (String) embedder : null,
+            items("attributes", answer).map(item -> Attribute.read(item, schema)).toList(),
+            items("expansion", answer).map(Expansion::read).toList()
         );
+    }
+
+    /** The objects of a list that may be missing. */
+    private static Stream<Map<?, ?>> items(String key, Map<String, Object> answer) {
+        Object value = answer.get(key);
+        if (value == null) return Stream.empty();
+        if (!(value instanceof List<?> list)) throw new IllegalArgumentException(key + " is not a list");
+        return list.stream().map(item -> map(key, item));
     }
 
     private static Map<?, ?> map(String key, Object value) {

@@ -5,15 +5,11 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
-import org.opensearch.action.search.SearchContextId;
 import org.opensearch.action.search.SearchRequest;
 import org.opensearch.cluster.ClusterState;
 import org.opensearch.cluster.metadata.IndexMetadata;
-import org.opensearch.cluster.metadata.IndexNameExpressionResolver;
 import org.opensearch.cluster.service.ClusterService;
 import org.opensearch.common.xcontent.support.XContentMapValues;
-import org.opensearch.core.common.io.stream.NamedWriteableRegistry;
-import org.opensearch.core.index.Index;
 
 /** Decides which of the searched indices hold vectors that this query's vector may be compared with. */
 final class VectorFields {
@@ -32,14 +28,12 @@ final class VectorFields {
     record Eligible(List<String> indices, boolean all, List<String> refused) {}
 
     private final ClusterService clusterService;
-    private final IndexNameExpressionResolver resolver;
-    private final NamedWriteableRegistry namedWriteableRegistry;
+    private final SearchedIndices searched;
     private final Map<String, Cached> cache = new ConcurrentHashMap<>();
 
-    VectorFields(ClusterService clusterService, IndexNameExpressionResolver resolver, NamedWriteableRegistry namedWriteableRegistry) {
+    VectorFields(ClusterService clusterService, SearchedIndices searched) {
         this.clusterService = clusterService;
-        this.resolver = resolver;
-        this.namedWriteableRegistry = namedWriteableRegistry;
+        this.searched = searched;
     }
 
     /** Compares fingerprint and dimension of the query's vector with each index's mapping; throws what the resolver throws on an unknown index. */
@@ -47,22 +41,13 @@ final class VectorFields {
         ClusterState state = clusterService.state();
         List<String> indices = new ArrayList<>();
         List<String> refused = new ArrayList<>();
-        for (String name : names(request, state)) {
+        for (String name : searched.of(request, state)) {
             IndexMetadata index = state.metadata().index(name);
             String problem = index == null ? "index " + name + " is gone" : problem(index, field, embedder, dimension);
             if (problem == null) indices.add(name);
             else refused.add(problem);
         }
         return new Eligible(indices, refused.isEmpty(), refused);
-    }
-
-    private List<String> names(SearchRequest request, ClusterState state) {
-        if (request.pointInTimeBuilder() != null) {
-            return List.of(SearchContextId.decode(namedWriteableRegistry, request.pointInTimeBuilder().getId()).getActualIndices());
-        }
-        List<String> names = new ArrayList<>();
-        for (Index index : resolver.concreteIndices(state, request)) names.add(index.getName());
-        return names;
     }
 
     private String problem(IndexMetadata index, String field, String embedder, int dimension) {

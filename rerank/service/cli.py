@@ -36,6 +36,9 @@ DEVICES = {
     show_default=True,
     help="What computes; cuda needs polyrank[gpu], auto takes it where it is.",
 )
+@click.option(
+    "--score-cache", type=click.IntRange(0), default=32, show_default=True, help="MiB for scores given before; 0: none."
+)
 @click.option("--tokens", type=FILE, help="Ask for the bearer tokens of this file (`rerank token new`).")
 @click.option("--tls-cert", type=FILE, help="Certificate chain, PEM: serve https.")
 @click.option("--tls-key", type=FILE, help="Its private key, PEM.")
@@ -79,6 +82,7 @@ def _options(given: dict[str, Any]) -> Any:
         tls=Tls(certificate, key, authority) if certificate is not None else None,
         drain_s=given["drain"],
         trace=given["trace"],
+        cache_bytes=given["score_cache"] * 1024 * 1024,
     )
 
 

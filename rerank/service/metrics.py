@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from rerank.protocols import UNDETERMINED
@@ -18,6 +18,10 @@ COUNTS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 Pending = Callable[[], dict[str, tuple[int, float]]]
 """Gives, for each queue, the requests in it and the seconds of work that wait."""
+
+
+Cache = Callable[[], tuple[int, int, int]]
+"""Gives the scores found, those not found, and the bytes kept."""
 
 
 class ServiceMetrics:
@@ -58,6 +62,10 @@ class ServiceMetrics:
     def watch(self, pending: Pending) -> None:
         """Report queues at each scrape."""
         self.registry.register(_Queues(pending))
+
+    def watch_cache(self, cache: Cache) -> None:
+        """Report the score cache at each scrape."""
+        self.registry.register(_Cache(cache))
 
     def batch(self, model: str) -> Callable[[int, int], None]:
         """Return what counts the batches of a model."""
@@ -112,3 +120,15 @@ class _Queues(Collector):
             requests.add_metric([lane], number)
             seconds.add_metric([lane], wait)
         return [requests, seconds]
+
+
+class _Cache(Collector):
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    def collect(self) -> list[CounterMetricFamily | GaugeMetricFamily]:
+        hits, misses, size = self._cache()
+        asked = CounterMetricFamily("polyrank_score_cache", "Scores looked for in the cache", labels=["outcome"])
+        asked.add_metric(["hit"], hits)
+        asked.add_metric(["miss"], misses)
+        return [asked, GaugeMetricFamily("polyrank_score_cache_bytes", "What the score cache takes", size)]

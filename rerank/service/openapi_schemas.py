@@ -50,7 +50,12 @@ def requests(limits: Limits) -> dict[str, Json]:
     fields = {"type": "object", "additionalProperties": STRING, "properties": {"title": STRING, "text": STRING}}
     documents = array({"anyOf": [STRING, fields]}, minItems=1, maxItems=limits.documents)
     route = {"model": nullable(STRING), "language": nullable(CODE)}
-    ours = {"rank_fields": nullable(NAMES), "deadline_ms": nullable(COUNT), "anytime": nullable(FLAG)}
+    ours = {
+        "rank_fields": nullable(NAMES),
+        "deadline_ms": nullable(COUNT),
+        "anytime": nullable(FLAG),
+        "cache": nullable(FLAG),
+    }
     returned = {"return_documents": nullable(FLAG)}
     cohere = record({"query": query, "documents": documents}, {"top_n": nullable(COUNT), **returned, **ours, **route})
     voyage = record({"query": query, "documents": documents}, {"top_k": nullable(COUNT), **returned, **ours, **route})

@@ -48,7 +48,7 @@ class RerankRequest:
     """A rerank request: `texts` are the documents as the model reads them, `documents` as they came.
 
     `deadline_ms`: time for the whole answer, None for the service's own limit; `anytime`: a late answer keeps the
-    documents scored by then, those that came first in the request.
+    documents scored by then, those that came first in the request; `cache`: scores given before may be used.
     """
 
     query: str
@@ -58,6 +58,7 @@ class RerankRequest:
     return_documents: bool
     deadline_ms: int | None = None
     anytime: bool = False
+    cache: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,7 @@ def read_rerank(
         bool(_flag(data, keys.return_documents)),
         _whole(data, "deadline_ms"),
         bool(_flag(data, "anytime")),
+        _flag(data, "cache") is not False,
     )
 
 

@@ -12,7 +12,8 @@ from rerank.service.requests import RerankKeys, RerankRequest
 
 @dataclass(frozen=True, slots=True)
 class Reranked:
-    """A scored request. `scores`: float32 (n,), 0..1; `scored`: bool (n,), False where time was up before."""
+    """A scored request. `scores`: float32 (n,), 0..1; `scored`: bool (n,), False where time was up before;
+    `cached`: how many scores were given before."""
 
     id: str
     request: RerankRequest
@@ -22,6 +23,7 @@ class Reranked:
     fingerprint: str
     tokens: int
     ms: float
+    cached: int
 
     def order(self) -> list[int]:
         """Return the places of the scored documents, best first, at most `top_n`."""
@@ -63,6 +65,7 @@ def _cohere(version: str) -> Callable[[Reranked], Any]:
             "fingerprint": found.fingerprint,
             "tokens": found.tokens,
             "ms": found.ms,
+            "cached": found.cached,
         }
         if not found.scored.all():
             meta["partial"] = {"scored": int(found.scored.sum()), "of": len(found.scored)}

@@ -3,6 +3,7 @@
 import asyncio
 import time
 import uuid
+from dataclasses import dataclass
 
 import numpy as np
 from starlette.requests import Request
@@ -11,9 +12,13 @@ from starlette.responses import JSONResponse, Response
 from rerank.service.body import leaving, read_body
 from rerank.service.requests import RerankRequest, read_rerank, read_route
 from rerank.service.rerank_dialects import Reranked, dialect_of
+from rerank.service.score_cache import ScoreCache
 from rerank.service.served import ServedReranker
 from rerank.service.state import ServiceState
 from rerank.service.waiting import finish
+from rerank.tokenize import Tokens
+
+NO_CACHE = ScoreCache(0)
 
 
 async def rerank(state: ServiceState, request: Request) -> Response:
@@ -38,13 +43,19 @@ async def _score(
     model.admit(deadline)
     places, tokens = await asyncio.to_thread(model.tokenize, asked.query, asked.texts)
     until = arrived + state.limits.answer_s
-    work = model.submit(tokens, deadline, anytime=asked.anytime)
+    cache = state.cache if asked.cache else NO_CACHE
+    pairs = _known(cache, model.fingerprint, places, tokens)
+    work = model.submit(pairs.tokens, deadline, anytime=asked.anytime)
     outcome = await finish(model.batcher, work, leaving(request), until if deadline is None else min(deadline, until))
     request.state.stages += [("queue", outcome.queue_s), ("rerank", outcome.busy_s)]
     scores, scored = np.zeros(len(asked.texts), np.float32), np.ones(len(asked.texts), np.bool_)
-    scores[places], scored[places] = outcome.rows, outcome.scored
-    read = sum(len(item) for item, done in zip(tokens, outcome.scored, strict=True) if done)
-    state.metrics.reranked(model.manifest.name, scores[places][outcome.scored], read, outcome)
+    scores[list(pairs.known)] = list(pairs.known.values())
+    scores[pairs.places], scored[pairs.places] = outcome.rows, outcome.scored
+    done = np.flatnonzero(outcome.scored).tolist()
+    read = sum(len(pairs.tokens[index]) for index in done)
+    if cache.enabled:
+        cache.keep([pairs.keys[index] for index in done], outcome.rows[done].tolist())
+    state.metrics.reranked(model.manifest.name, outcome.rows[done], read, outcome)
     return Reranked(
         id=str(uuid.uuid4()),
         request=asked,
@@ -54,4 +65,30 @@ async def _score(
         fingerprint=model.fingerprint,
         tokens=read,
         ms=round(outcome.busy_s * 1000, 2),
+        cached=len(pairs.known),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """`known`: place of a document to its score from the cache; the rest, in order, is to be read."""
+
+    known: dict[int, float]
+    places: list[int]
+    tokens: list[Tokens]
+    keys: list[bytes]
+
+
+def _known(cache: ScoreCache, fingerprint: str, places: list[int], tokens: list[Tokens]) -> _Pairs:
+    if not cache.enabled:
+        return _Pairs({}, places, tokens, [])
+    keys = cache.keys(fingerprint, tokens)
+    pairs = _Pairs({}, [], [], [])
+    for place, item, key, score in zip(places, tokens, keys, cache.find(keys), strict=True):
+        if score is not None:
+            pairs.known[place] = score
+        else:
+            pairs.places.append(place)
+            pairs.tokens.append(item)
+            pairs.keys.append(key)
+    return pairs

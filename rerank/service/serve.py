@@ -14,7 +14,7 @@ from typing import Any
 
 import uvicorn
 
-from rerank.service.app import Service
+from rerank.service.app import CACHE_BYTES, Service
 from rerank.service.faults import ServiceError
 from rerank.service.models import ModelPaths, Models, Workers
 from rerank.service.requests import Limits
@@ -41,7 +41,7 @@ class ServeOptions:
     """Where and how to serve. `port` 0 takes a free one; `port_file` gets the number once the socket listens.
 
     `tokens`: file of bearer tokens, None lets everybody in; `drain_s`: how long /ready answers 503 before the service
-    stops listening; `trace`: send OpenTelemetry spans.
+    stops listening; `trace`: send OpenTelemetry spans; `cache_bytes`: what the score cache may take, 0 for none.
     """
 
     host: str = "127.0.0.1"
@@ -55,6 +55,7 @@ class ServeOptions:
     tls: Tls | None = None
     drain_s: float = 0.0
     trace: bool = False
+    cache_bytes: int = CACHE_BYTES
 
 
 def default_threads() -> int:
@@ -83,6 +84,7 @@ def serve(options: ServeOptions, announce: Callable[[str], None] = lambda url: N
             guard=Guard(options.tokens) if options.tokens is not None else None,
             access_log=options.access_log,
             tracer=otlp_tracer() if options.trace else None,
+            cache_bytes=options.cache_bytes,
         )
         server = DrainingServer(_config(service, options.tls), service, options.drain_s)
         service.on_failure = lambda: setattr(server, "should_exit", True)

@@ -6,6 +6,7 @@ from rerank.service.lane import Lane
 from rerank.service.metrics import ServiceMetrics
 from rerank.service.models import Models
 from rerank.service.requests import Limits
+from rerank.service.score_cache import ScoreCache
 
 
 def _query_lane() -> Lane:
@@ -22,5 +23,6 @@ class ServiceState:
     models: Models
     limits: Limits
     metrics: ServiceMetrics
+    cache: ScoreCache
     query_lane: Lane = field(default_factory=_query_lane)
     draining: bool = False

@@ -79,6 +79,7 @@ FOUND = Reranked(
     fingerprint="sha256:0",
     tokens=7,
     ms=1.5,
+    cached=0,
 )
 
 

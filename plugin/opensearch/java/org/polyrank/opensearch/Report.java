@@ -40,6 +40,7 @@ final class Report {
     private List<RankedDoc> ranked = List.of();
     private String rerankSkipped;
     private int reranked;
+    private int cached;
     private Map<String, Object> spread = Map.of();
     private final List<Map<String, Object>> applied = new ArrayList<>();
     private final List<Map<String, Object>> left = new ArrayList<>();
@@ -66,6 +67,11 @@ final class Report {
     /** How many documents the cross-encoder has read. */
     synchronized void reranked(int documents) {
         reranked = documents;
+    }
+
+    /** How many more of them had been read before. */
+    synchronized void cached(int documents) {
+        cached += documents;
     }
 
     /** How varied the first page is, by field. */
@@ -161,6 +167,7 @@ final class Report {
         map.put("query_class", query == null ? null : QueryClass.of(query));
         map.put("rerank_skipped", rerankSkipped);
         map.put("reranked", reranked);
+        map.put("cached", cached);
         if (!spread.isEmpty()) map.put("spread", spread);
         List<Object> hits = new ArrayList<>();
         if (skipped == null) for (int i = 0; i < page.length; i++) hits.add(hit(page[i], from + i + 1));

@@ -4,9 +4,19 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 
-/** Reads an answer of /rerank (Cohere's shape). */
-final class RerankAnswer {
-    private RerankAnswer() {}
+/**
+ * An answer of /rerank (Cohere's shape).
+ *
+ * @param scores one finite score per document, in the order sent
+ * @param cached how many of them the service had given before; they say nothing about how fast it reads
+ */
+record RerankAnswer(double[] scores, int cached) {
+    /** Reads and checks it; throws as {@link #scores}. */
+    static RerankAnswer read(Map<String, Object> answer, int documents) {
+        double[] scores = scores(answer, documents);
+        boolean told = answer.get("meta") instanceof Map<?, ?> meta && meta.get("cached") instanceof Integer number && number >= 0 && number <= documents;
+        return new RerankAnswer(scores, told ? (Integer) ((Map<?, ?>) answer.get("meta")).get("cached") : 0);
+    }
 
     /**
      * Returns one finite score per document, in the order sent. Throws IllegalArgumentException, which says what is wrong, unless the

@@ -15,6 +15,7 @@ import java.util.TreeSet;
  * @param chunk how many documents a call sends; a call that comes too late loses its own documents alone
  * @param adaptive whether the window shrinks to what the service has lately managed in the time that is left
  * @param topK how many the reranked order places; the rest of the window follows in fused order
+ * @param cache whether the service may use scores that it gave before
  * @param calibration what turns the service's scores into probabilities
  */
 record RerankConfig(
@@ -25,6 +26,7 @@ record RerankConfig(
     int chunk,
     boolean adaptive,
     int topK,
+    boolean cache,
     Calibration calibration,
     RerankSkip skip
 ) {
@@ -48,6 +50,7 @@ record RerankConfig(
             reader.integer("chunk", window, 1, window),
             reader.flag("adaptive", false),
             reader.integer("top_k", window, 1, window),
+            reader.flag("cache", true),
             Calibration.read(reader),
             RerankSkip.read(reader)
         );

@@ -65,17 +65,20 @@ final class Reranking {
         Map<String, Object> body = new LinkedHashMap<>();
         body.put("query", modelQuery);
         body.put("documents", sent.stream().map(fields::get).toList());
+        if (!config.rerank().cache()) body.put("cache", false);
         long since = System.nanoTime();
-        return deadline.watch(engine.services().call("/rerank", body, deadline, answer -> RerankAnswer.scores(answer, sent.size())))
-            .handle((scores, error) -> {
+        return deadline.watch(engine.services().call("/rerank", body, deadline, answer -> RerankAnswer.read(answer, sent.size())))
+            .handle((answer, error) -> {
                 report.took(Report.Stage.RERANK, since);
                 report.took(Report.Stage.SERVICE, since);
                 if (error != null) {
                     report.degraded(STAGE, (start == 0 ? "" : start + " of " + fields.size() + " documents read: ") + Report.inWords(error));
                     return false;
                 }
-                engine.throughput().observe(sent.size(), (System.nanoTime() - since) / 1e6);
-                for (int i = 0; i < scores.length; i++) relevance[sent.get(i)] = scores[i];
+                int read = sent.size() - answer.cached();
+                if (read > 0) engine.throughput().observe(read, (System.nanoTime() - since) / 1e6);
+                report.cached(answer.cached());
+                for (int i = 0; i < sent.size(); i++) relevance[sent.get(i)] = answer.scores()[i];
                 return true;
             })
             .thenCompose(went -> went ? read(fields, modelQuery, end, relevance) : CompletableFuture.completedFuture(start));

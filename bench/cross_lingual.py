@@ -63,11 +63,14 @@ def measure(
         "english": [JudgedQuery(query.query_id, query.english, "en") for query in queries],
         "translated": [JudgedQuery(query.query_id, query.text, query.language) for query in queries],
     }
-    values = {
-        side: evaluate(client, index, asked, judgements, options).results[system].values[MAIN_MEASURE]
-        for side, asked in sides.items()
+    results = {
+        side: evaluate(client, index, asked, judgements, options).results[system] for side, asked in sides.items()
     }
-    return _by_language(queries, values)
+    for side, result in results.items():
+        if result.degraded:
+            reason = next(iter(result.degraded.values()))
+            click.echo(f"{side}: {len(result.degraded)} answers lost a stage, the first by {reason}", err=True)
+    return _by_language(queries, {side: result.values[MAIN_MEASURE] for side, result in results.items()})
 
 
 def _by_language(queries: Sequence[TranslatedQuery], values: Mapping[str, Mapping[str, float]]) -> dict[str, Kept]:

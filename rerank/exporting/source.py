@@ -4,6 +4,7 @@ Needs the `train` extra.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from rerank.manifest import Pooling, Task
 
 DEFAULT_MAX_LENGTH = 128
 POLYRANK_JSON = "polyrank.json"
+HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
 OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "mpnet")
 """Kinds of models that number positions from the padding id + 1, and so read two tokens fewer than they have rows."""
@@ -63,6 +65,8 @@ def load_source(model: str, task: Task | None, scratch: Path) -> Source:
         BundleError: it cannot be read, lacks weights or a tokenizer, or gives more than two scores.
     """
     torch, transformers = import_torch()
+    if not Path(model).is_dir() and not HUB_NAME.fullmatch(model):
+        raise BundleError(f"there is no folder {model}, and a model on the hub is named `owner/name`")
     settings = _read_json(_file(model, POLYRANK_JSON))
     pooling = _read_json(_file(model, "1_Pooling/config.json"))
     name = str(settings.get("name") or (Path(model).resolve().name if Path(model).is_dir() else model.split("/")[-1]))

@@ -42,7 +42,10 @@ class Bidix:
 
         Raises ResourceError when lttoolbox's `lt-print` cannot read the file.
         """
-        done = subprocess.run(["lt-print", str(self.path)], capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(["lt-print", str(self.path)], capture_output=True, text=True, check=False)
+        except OSError as error:
+            raise ResourceError(f"{self.path} cannot be read, lt-print does not start: {error}") from error
         if done.returncode:
             raise ResourceError(f"{self.path} cannot be read by lt-print: {done.stderr.strip()}")
         for left, right in sorted(lemma_pairs(done.stdout)):

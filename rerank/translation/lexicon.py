@@ -5,6 +5,7 @@ gains. Where a pair is thin, a third language helps: Swedish-German and German-E
 """
 
 import hashlib
+import logging
 import math
 import os
 import sqlite3
@@ -23,6 +24,8 @@ from rerank.translation.freedict import Entry
 from rerank.translation.inflect import stem
 from rerank.translation.source import Weighted
 from rerank.translation.words import strip_accents
+
+log = logging.getLogger(__name__)
 
 FORMAT = "4"
 MAX_TRANSLATIONS = 24
@@ -56,6 +59,14 @@ class Dictionary(Protocol):
     def entries(self) -> Iterator[Entry]:
         """Read every article."""
         ...
+
+
+class UnreadableDictionaryError(ResourceError):
+    """A dictionary that cannot be read, and why."""
+
+    def __init__(self, dictionary: Dictionary, reason: str) -> None:
+        super().__init__(reason)
+        self.dictionary = dictionary
 
 
 class Lexicon:
@@ -127,13 +138,14 @@ class LexiconStore:
 
     def __init__(self, folder: Path, dictionaries: Sequence[Dictionary], *, pivots: bool = True) -> None:
         self._folder = folder
-        self._dictionaries = dictionaries
+        self._dictionaries = list(dictionaries)
         self._stamps = {id(dictionary): _stamp(dictionary) for dictionary in dictionaries}
         self._pivots = pivots
         self._open: dict[tuple[str, str], Lexicon] = {}
         self._paths: dict[tuple[str, str, tuple[str, ...]], Path] = {}
         self._thirds: dict[tuple[str, str], list[str]] = {}
         self._ready: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
 
     @cached_property
     def _by_pair(self) -> dict[frozenset[str], list[Dictionary]]:
@@ -155,12 +167,28 @@ class LexiconStore:
     def lexicon(self, source: str, target: str) -> Lexicon:
         """Open the compiled lexicon of a pair, compiling it first where it is new (seconds; once a machine).
 
-        Raises ResourceError when a dictionary cannot be read.
+        A dictionary that cannot be read is left out, for as long as this store lives, and the others serve.
+        Raises ResourceError when none of the pair can be read.
         """
         known = self._open.get((source, target))
-        if known is None:
-            known = self._open[source, target] = Lexicon(self._compiled(source, target), source)
+        while known is None:
+            try:
+                known = self._open[source, target] = Lexicon(self._compiled(source, target), source)
+            except UnreadableDictionaryError as error:
+                self._leave_out(error)
+                if frozenset((source, target)) not in self._by_pair:
+                    raise
         return known
+
+    def _leave_out(self, error: UnreadableDictionaryError) -> None:
+        with self._lock:
+            if error.dictionary in self._dictionaries:
+                log.warning("translating without a dictionary: %s", error)
+                self._dictionaries.remove(error.dictionary)
+                for known in ("_by_pair", "version"):
+                    self.__dict__.pop(known, None)
+                for cache in (self._paths, self._thirds, self._ready):
+                    cache.clear()
 
     def is_compiled(self, source: str, target: str) -> bool:
         """Tell whether `lexicon` will answer at once."""
@@ -256,11 +284,14 @@ class LexiconStore:
 
 
 def _weighted(dictionary: Dictionary) -> Iterator[tuple[str, str, float]]:
-    for entry in dictionary.entries():
-        for rank, sense in enumerate(entry.senses):
-            for place, translation in enumerate(sense):
-                for headword in entry.headwords:
-                    yield headword, translation, 1.0 / (1.0 + 0.5 * rank + 0.25 * place)
+    try:
+        for entry in dictionary.entries():
+            for rank, sense in enumerate(entry.senses):
+                for place, translation in enumerate(sense):
+                    for headword in entry.headwords:
+                        yield headword, translation, 1.0 / (1.0 + 0.5 * rank + 0.25 * place)
+    except ResourceError as error:
+        raise UnreadableDictionaryError(dictionary, str(error)) from error
 
 
 def _add(table: dict[str, dict[str, float]], term: str, translation: str, weight: float) -> None:

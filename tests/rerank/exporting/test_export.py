@@ -116,6 +116,11 @@ def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
         export(str(folder), tmp_path / "bundle")
 
 
+def test_a_folder_that_is_not_there_is_no_name_on_the_hub(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="there is no folder"):
+        export(str(tmp_path / "nowhere"), tmp_path / "bundle")
+
+
 def test_torch_weights_that_were_cut_short_are_refused(tmp_path: Path) -> None:
     folder = save_model(tmp_path / "cut", labels=1)
     weights = folder / "model.safetensors"

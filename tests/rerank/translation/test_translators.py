@@ -129,3 +129,12 @@ def test_a_glossary_phrase_with_an_elided_article_is_found(
     write_glossary(resources.folder, "mine", source)
     found = translators.translator("shop").translate(["Huile d’olive"], "fr", "en")[0]
     assert (found.text, found.engine, found.confidence) == ("olive oil", "glossary", 1.0)
+
+
+def test_a_dictionary_that_cannot_be_read_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = write_small_dictionaries(tmp_path / "dictionaries")
+    (folder / "freedict-eng-deu.dict.dz").write_bytes(b"not gzip")
+    translators = load_translators(Resources(tmp_path), dictionaries=folder, compiled=tmp_path / "compiled")
+    assert english(translators, "kabellose Tastatur") == "cordless keyboard"
+    assert "freedict-eng-deu" in caplog.text
+    assert english(translators, "Tischlampe") != "desk lamp", "that word is in the unreadable dictionary alone"

@@ -127,7 +127,7 @@ def answers() -> dict[str, Json]:
         "/tei/rerank": tei,
         "/embed": array(VECTOR),
         **dict.fromkeys(EMBEDDING_PATHS, embeddings),
-        "/translate": record({"translatedText": {"anyOf": [STRING, NAMES]}}),
+        "/translate": record({key: {"anyOf": [STRING, NAMES]} for key in ("translatedText", "engine")}),
         "/detect": array(detected),
         "/languages": array(record({"code": STRING, "name": STRING, "targets": NAMES})),
         "/models": record({"models": {"type": "array"}}),

@@ -32,7 +32,8 @@ NAMES = {
 async def translate(state: ServiceState, request: Request) -> Response:
     """Translate `q`, a text or a list of texts, from `source` (or auto) to `target`.
 
-    Words that nothing translates stay as they are: that is what a query of brands and sizes needs.
+    Words that nothing translates stay as they are: that is what a query of brands and sizes needs. `engine`, which
+    LibreTranslate does not tell, is `keep` for a text that came back as it was.
     """
     data = await read_body_or_form(request, state.limits)
     texts, single = _texts(data, state.limits)
@@ -53,7 +54,10 @@ async def translate(state: ServiceState, request: Request) -> Response:
         return done
 
     done = await state.query_lane.run(run, request.is_disconnected)
-    answer: dict[str, Any] = {"translatedText": _one(single, [item.text for item, _ in done])}
+    answer: dict[str, Any] = {
+        "translatedText": _one(single, [item.text for item, _ in done]),
+        "engine": _one(single, [item.engine for item, _ in done]),
+    }
     if source == AUTO:
         answer["detectedLanguage"] = _one(single, [_detected(found) for _, found in done])
     return JSONResponse(answer)

@@ -159,7 +159,8 @@ class FakeService:
 
     def well(self, handler: BaseHTTPRequestHandler, request: Json) -> None:
         """Answer as a healthy service does."""
-        answer = self.understand(request) if handler.path == "/understand" else self.rerank(request)
+        answers = {"/understand": self.understand, "/rerank": self.rerank, "/translate": self.translate}
+        answer = answers[handler.path](request)
         body = json.dumps(answer).encode()
         _send(handler, 200, body, len(body))
 
@@ -187,6 +188,14 @@ class FakeService:
         scores = [(self.relevance(request["query"], document), i) for i, document in enumerate(request["documents"])]
         scores.sort(key=lambda pair: (-pair[0], pair[1]))
         return {"id": "1", "results": [{"index": i, "relevance_score": round(float(s), 6)} for s, i in scores]}
+
+    def translate(self, request: Json) -> Json:
+        """The healthy answer of /translate: what `translations` has, the rest as it was."""
+        made = [self.translations.get(text, {}).get(request["target"]) for text in request["q"]]
+        return {
+            "translatedText": [text or given for text, given in zip(made, request["q"], strict=True)],
+            "engine": ["table" if text else "keep" for text in made],
+        }
 
     def paths(self) -> list[str]:
         """The paths that were called, in order."""

@@ -121,8 +121,12 @@ def test_libretranslate(server: Server) -> None:
 
 
 def test_several_texts_at_once_as_libretranslate_takes_them(server: Server) -> None:
-    body = {"q": ["kabellose kopfhörer", "kopfhörer ABC-123"], "source": "de", "target": "en"}
-    assert server.ask("/translate", body) == {"translatedText": ["wireless headphones", "headphones ABC-123"]}
+    """And for each who translated it, which LibreTranslate does not tell."""
+    body = {"q": ["kabellose kopfhörer", "kopfhörer ABC-123", "ABC-123"], "source": "de", "target": "en"}
+    found = server.ask("/translate", body)
+    assert found["translatedText"] == ["wireless headphones", "headphones ABC-123", "ABC-123"]
+    assert found["engine"][2] == "keep"
+    assert "keep" not in found["engine"][:2]
 
 
 def test_voyage_rerank_and_embed(server: Server) -> None:

@@ -63,6 +63,7 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
         Task task = note.task();
         CallerContext callerContext = new CallerContext(engine.threadPool());
         int limitMs = ext.deadlineMs(config.deadlineMs());
+        report.started(task, limitMs);
         Deadline deadline = new Deadline(engine.threadPool(), task, limitMs, engine.lastSearch().reserve(limitMs));
         start(request, ext, queryText, report, task, deadline, callerContext).whenCompleteAsync((outcome, error) -> {
             deadline.close();

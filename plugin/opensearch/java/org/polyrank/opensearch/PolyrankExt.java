@@ -26,6 +26,7 @@ final class PolyrankExt extends SearchExtBuilder {
     static final String LOCALE = "locale";
     static final String ATTRIBUTES = "attributes";
     static final String WITHOUT = "without";
+    static final String TRANSLATE = "translate";
     private static final int MAX_EXPLAINED = 20;
     private static final int MAX_WITHOUT = 50;
     private static final Pattern LANGUAGE = Pattern.compile("[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*");
@@ -38,7 +39,8 @@ final class PolyrankExt extends SearchExtBuilder {
         EXPLAIN,
         LOCALE,
         ATTRIBUTES,
-        WITHOUT
+        WITHOUT,
+        TRANSLATE
     );
 
     private final Map<String, Object> content;
@@ -62,6 +64,7 @@ final class PolyrankExt extends SearchExtBuilder {
                 case DEADLINE_MS -> wrongInteger(value, PipelineConfig.MAX_DEADLINE_MS);
                 case RERANK_WINDOW, TOP_K -> wrongInteger(value, PipelineConfig.MAX_WINDOW);
                 case PROFILE -> wrongProfile(value);
+                case TRANSLATE -> value instanceof Boolean ? null : "must be true or false";
                 case EXPLAIN -> isTexts(value, MAX_EXPLAINED) ? null : "must be a list of at most " + MAX_EXPLAINED + " ids";
                 case WITHOUT -> isTexts(value, MAX_WITHOUT) ? null : "must be a list of at most " + MAX_WITHOUT + " texts";
                 default -> "is unknown: known keys are " + KEYS;
@@ -131,6 +134,11 @@ final class PolyrankExt extends SearchExtBuilder {
     /** The language that the caller reads, BCP 47, or null. */
     String locale() {
         return (String) content.get(LOCALE);
+    }
+
+    /** Whether texts in another language are translated on the way out. */
+    boolean translate(boolean fallback) {
+        return content.get(TRANSLATE) instanceof Boolean asked ? asked : fallback;
     }
 
     /** What becomes of attributes: less than the pipeline says, never more. */

@@ -84,7 +84,8 @@ public final class PolyrankPlugin extends Plugin implements SearchPipelinePlugin
                 tag,
                 description,
                 ignoreFailure,
-                Localized.read(tag, config)
+                Localized.read(tag, config),
+                engine
             )
         );
     }

@@ -10,6 +10,8 @@ import java.util.Set;
 import java.util.concurrent.CompletionException;
 import org.opensearch.OpenSearchException;
 import org.opensearch.search.SearchHit;
+import org.opensearch.tasks.Task;
+import org.opensearch.threadpool.ThreadPool;
 
 /** What happened to one search, from the request processor to the response section. Stages report from several threads. */
 final class Report {
@@ -22,6 +24,7 @@ final class Report {
         FETCH,
         RERANK,
         SERVICE,
+        TRANSLATE,
         TOTAL;
 
         String key() {
@@ -33,6 +36,8 @@ final class Report {
     private final int window;
     private final Map<Stage, Long> nanos = new LinkedHashMap<>();
     private final Set<String> degraded = new LinkedHashSet<>();
+    private Task task;
+    private int limitMs;
     private String skipped;
     private String query;
     private Understanding understanding;
@@ -49,6 +54,21 @@ final class Report {
 
     Report(int window) {
         this.window = window;
+    }
+
+    /** The search's task and its time limit, in ms from now. */
+    synchronized void started(Task searchTask, int deadlineMs) {
+        task = searchTask;
+        limitMs = deadlineMs;
+    }
+
+    /** The limit of what is still to be done when the last search is over. */
+    synchronized Deadline restOfTime(ThreadPool threadPool) {
+        return new Deadline(threadPool, task, limitMs, (System.nanoTime() - startNanos) / 1_000_000);
+    }
+
+    synchronized boolean isSkipped() {
+        return skipped != null;
     }
 
     synchronized void query(String text) {

@@ -5,8 +5,8 @@ import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,8 @@ logger.deprecation.level = error
 class NodeConfig:
     """How one node is started. `seeds` are the transport addresses of all nodes of the cluster, its own included.
 
-    `founder` is true for the one node that forms the cluster when there is none yet. `heap` is in MB.
+    `founder` is true for the one node that forms the cluster when there is none yet. `heap` is in MB. `settings` are
+    put into its `opensearch.yml` besides.
     """
 
     name: str
@@ -44,6 +45,7 @@ class NodeConfig:
     seeds: Sequence[str]
     heap: int = 512
     founder: bool = True
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -94,7 +96,7 @@ def node_settings(config: NodeConfig) -> dict[str, Any]:
     }
     if config.founder:
         settings["cluster.initial_cluster_manager_nodes"] = [config.name]
-    return settings
+    return settings | dict(config.settings)
 
 
 def jvm_options(config: NodeConfig, runtime: Java) -> list[str]:

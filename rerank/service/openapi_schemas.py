@@ -69,6 +69,7 @@ def requests(limits: Limits) -> dict[str, Json]:
         "min_confidence": {"type": "number", "minimum": 0, "maximum": 1},
         "locale": nullable(CODE),
         "vocabulary": nullable(STRING),
+        "deadline_ms": nullable(COUNT),
         "model": nullable(STRING),
     }
     encoding = {"enum": ["float", "base64"]}

@@ -121,14 +121,14 @@ def read_rerank(
         raise TooLarge(f"`{keys.documents}` may hold {limits.documents}, got {len(documents)}")
     rank_fields = read_strings(data, "rank_fields", []) or None
     texts = tuple(_render(item, f"{keys.documents}[{i}]", template, rank_fields) for i, item in enumerate(documents))
-    top_n = None if keys.top_n is None else _whole(data, keys.top_n)
+    top_n = None if keys.top_n is None else read_whole(data, keys.top_n)
     return RerankRequest(
         query,
         texts,
         tuple(documents),
         min(top_n or len(texts), len(texts)),
         bool(_flag(data, keys.return_documents)),
-        _whole(data, "deadline_ms"),
+        read_whole(data, "deadline_ms"),
         bool(_flag(data, "anytime")),
         _flag(data, "cache") is not False,
     )
@@ -245,7 +245,12 @@ def read_language(data: Mapping[str, Any], key: str) -> str | None:
     return check_language(code) if code else None
 
 
-def _whole(data: Mapping[str, Any], key: str) -> int | None:
+def read_whole(data: Mapping[str, Any], key: str) -> int | None:
+    """Read a whole number of at least 1 that may be left out or null.
+
+    Raises:
+        RefusedValue: it is none.
+    """
     value = data.get(key)
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
         raise RefusedValue(f"`{key}` must be a whole number of at least 1")

@@ -1,5 +1,6 @@
 """POST /understand: what the engine asks before it searches."""
 
+import time
 from dataclasses import asdict
 from typing import Any
 
@@ -8,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from rerank.service.body import read_body
 from rerank.service.question import read_question
-from rerank.service.requests import read_route
+from rerank.service.requests import read_route, read_whole
 from rerank.service.state import ServiceState
 from rerank.understanding.proposals import Proposal
 from rerank.understanding.understand import ATTRIBUTES
@@ -20,11 +21,14 @@ async def understand(state: ServiceState, request: Request) -> Response:
     Raises:
         RequestError: as the table in `faults` says.
     """
+    arrived = time.monotonic()
     data = await read_body(request, state.limits)
     question = read_question(data, state.limits)
+    deadline_ms = read_whole(data, "deadline_ms")
+    until = None if deadline_ms is None else arrived + deadline_ms / 1000
     embedder = state.models.embedders.choose(read_route(data).model)
     understander = state.models.understander(embedder)
-    found = await state.query_lane.run(lambda: understander.understand(question), request.is_disconnected)
+    found = await state.query_lane.run(lambda: understander.understand(question), request.is_disconnected, until)
     state.metrics.understood(found)
     request.state.stages += found.seconds.items()
     answer: dict[str, Any] = {

@@ -95,10 +95,11 @@ def _send(handler: BaseHTTPRequestHandler, status: int, body: bytes, length: int
 
 @dataclass
 class Call:
-    """One request that came, and when (seconds of the monotonic clock)."""
+    """One request that came, with its headers (names in lower case), and when (seconds of the monotonic clock)."""
 
     path: str
     body: Json
+    headers: dict[str, str]
     at: float = field(default_factory=time.monotonic)
 
 
@@ -128,7 +129,8 @@ class FakeService:
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                service.calls.append(Call(self.path, body))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                service.calls.append(Call(self.path, body, headers))
                 behaviour = service.behaviours.get(self.path) or service.well
                 try:
                     behaviour(self, body)

@@ -1,9 +1,10 @@
 import asyncio
 import threading
+import time
 
 import pytest
 
-from rerank.service.faults import ClientLeft, Overloaded
+from rerank.service.faults import ClientLeft, Expired, Overloaded
 from rerank.service.lane import Lane
 
 
@@ -36,6 +37,23 @@ def test_a_caller_who_left_costs_nothing() -> None:
         lane, ran = Lane("test", workers=1, waiting=1), []
         with pytest.raises(ClientLeft):
             await lane.run(lambda: ran.append(1), left)
+        assert ran == []
+        assert lane.pending == 0
+        lane.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_job_whose_time_is_up_before_its_turn_does_not_start() -> None:
+    async def scenario() -> None:
+        lane, release, ran = Lane("test", workers=1, waiting=1), threading.Event(), []
+        first = asyncio.create_task(lane.run(release.wait, present, time.monotonic() + 60))
+        late = asyncio.create_task(lane.run(lambda: ran.append(1), present, time.monotonic()))
+        await asyncio.sleep(0)
+        release.set()
+        assert await first
+        with pytest.raises(Expired, match="test lane"):
+            await late
         assert ran == []
         assert lane.pending == 0
         lane.close()

@@ -14,6 +14,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import javax.net.ssl.SSLContext;
 import org.opensearch.common.xcontent.XContentFactory;
 import org.opensearch.common.xcontent.XContentType;
 import org.opensearch.core.common.bytes.BytesReference;
@@ -32,30 +33,36 @@ final class HttpJson implements AutoCloseable {
         thread.setDaemon(true);
         return thread;
     });
-    private final HttpClient client = HttpClient.newBuilder()
-        .version(HttpClient.Version.HTTP_1_1)
-        .followRedirects(HttpClient.Redirect.NEVER) // a redirect would leave the configured addresses
-        .connectTimeout(CONNECT_TIMEOUT)
-        .executor(threads)
-        .build();
+    private final HttpClient client;
+
+    /** `trust` says whose certificates are believed; null leaves that to the JVM. */
+    HttpJson(SSLContext trust) {
+        HttpClient.Builder builder = HttpClient.newBuilder()
+            .version(HttpClient.Version.HTTP_1_1)
+            .followRedirects(HttpClient.Redirect.NEVER) // a redirect would leave the configured addresses
+            .connectTimeout(CONNECT_TIMEOUT)
+            .executor(threads);
+        if (trust != null) builder.sslContext(trust);
+        client = builder.build();
+    }
 
     /**
      * Posts one JSON object and parses the JSON object that comes back.
      * The future fails with a {@link ServiceException} alone, at the latest after `timeoutMs`. Cancelling it hangs up.
      */
-    CompletableFuture<Map<String, Object>> post(URI uri, Map<String, Object> body, long timeoutMs) {
+    CompletableFuture<Map<String, Object>> post(URI uri, Map<String, String> headers, Map<String, Object> body, long timeoutMs) {
         byte[] json;
         try {
             json = BytesReference.toBytes(BytesReference.bytes(XContentFactory.jsonBuilder().map(body)));
         } catch (IOException e) {
             return CompletableFuture.failedFuture(ServiceException.refused("the request could not be written as JSON: " + e.getMessage()));
         }
-        HttpRequest request = HttpRequest.newBuilder(uri)
+        HttpRequest.Builder request = HttpRequest.newBuilder(uri)
             .timeout(Duration.ofMillis(timeoutMs))
             .header("Content-Type", "application/json")
-            .POST(HttpRequest.BodyPublishers.ofByteArray(json))
-            .build();
-        CompletableFuture<HttpResponse<byte[]>> exchange = exchange(request, timeoutMs);
+            .POST(HttpRequest.BodyPublishers.ofByteArray(json));
+        headers.forEach(request::header);
+        CompletableFuture<HttpResponse<byte[]>> exchange = exchange(request.build(), timeoutMs);
         CompletableFuture<Map<String, Object>> answer = exchange.thenApply(response -> parse(uri, response));
         answer.whenComplete((value, error) -> {
             if (answer.isCancelled()) exchange.cancel(true);
@@ -100,7 +107,8 @@ final class HttpJson implements AutoCloseable {
 
     private static Map<String, Object> parse(URI uri, HttpResponse<byte[]> response) {
         int status = response.statusCode();
-        if (status >= 500 || status == 429) throw ServiceException.sick(uri.getPath() + " answered HTTP " + status);
+        if (status == 429) throw ServiceException.busy(uri.getPath() + " answered HTTP 429");
+        if (status >= 500) throw ServiceException.sick(uri.getPath() + " answered HTTP " + status);
         if (status != 200) throw ServiceException.refused(uri.getPath() + " answered HTTP " + status);
         try (
             XContentParser parser = XContentType.JSON.xContent()

@@ -8,15 +8,18 @@ import org.opensearch.action.support.ActionFilter;
 import org.opensearch.cluster.metadata.IndexNameExpressionResolver;
 import org.opensearch.cluster.service.ClusterService;
 import org.opensearch.common.settings.Setting;
+import org.opensearch.common.settings.Settings;
 import org.opensearch.core.common.io.stream.NamedWriteableRegistry;
 import org.opensearch.core.xcontent.NamedXContentRegistry;
 import org.opensearch.env.Environment;
 import org.opensearch.env.NodeEnvironment;
 import org.opensearch.plugins.ActionPlugin;
 import org.opensearch.plugins.Plugin;
+import org.opensearch.plugins.ReloadablePlugin;
 import org.opensearch.plugins.SearchPipelinePlugin;
 import org.opensearch.plugins.SearchPlugin;
 import org.opensearch.repositories.RepositoriesService;
+import org.opensearch.rest.RestHeaderDefinition;
 import org.opensearch.script.ScriptService;
 import org.opensearch.search.pipeline.Processor;
 import org.opensearch.search.pipeline.SearchPhaseResultsProcessor;
@@ -27,7 +30,7 @@ import org.opensearch.transport.client.Client;
 import org.opensearch.watcher.ResourceWatcherService;
 
 /** Registers the processors, the queries, the response section, the settings and the note of the search task. */
-public final class PolyrankPlugin extends Plugin implements SearchPipelinePlugin, SearchPlugin, ActionPlugin {
+public final class PolyrankPlugin extends Plugin implements SearchPipelinePlugin, SearchPlugin, ActionPlugin, ReloadablePlugin {
     private volatile Engine engine;
 
     @Override
@@ -44,7 +47,7 @@ public final class PolyrankPlugin extends Plugin implements SearchPipelinePlugin
         IndexNameExpressionResolver indexNameExpressionResolver,
         Supplier<RepositoriesService> repositoriesServiceSupplier
     ) {
-        ServicePool services = new ServicePool(environment.settings(), clusterService.getClusterSettings());
+        ServicePool services = new ServicePool(environment, clusterService.getClusterSettings(), threadPool.getThreadContext());
         SearchedIndices searched = new SearchedIndices(indexNameExpressionResolver, namedWriteableRegistry);
         VectorFields vectorFields = new VectorFields(clusterService, searched);
         Schemas schemas = new Schemas(clusterService, searched);
@@ -54,7 +57,23 @@ public final class PolyrankPlugin extends Plugin implements SearchPipelinePlugin
 
     @Override
     public List<Setting<?>> getSettings() {
-        return List.of(ServiceSettings.URLS, ServiceSettings.BREAKER_FAILURES, ServiceSettings.BREAKER_COOLDOWN);
+        return List.of(
+            ServiceSettings.URLS,
+            ServiceSettings.BREAKER_FAILURES,
+            ServiceSettings.BREAKER_COOLDOWN,
+            ServiceSettings.TOKEN,
+            ServiceSettings.AUTHORITIES
+        );
+    }
+
+    @Override
+    public void reload(Settings settings) {
+        engine.services().readToken(settings);
+    }
+
+    @Override
+    public Collection<RestHeaderDefinition> getRestHeaders() {
+        return List.of(new RestHeaderDefinition(CallHeaders.TRACEPARENT, true)); // several: no trace, and no error
     }
 
     @Override

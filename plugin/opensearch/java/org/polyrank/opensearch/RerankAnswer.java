@@ -7,7 +7,7 @@ import java.util.Map;
 /**
  * An answer of /rerank (Cohere's shape).
  *
- * @param scores one finite score per document, in the order sent
+ * @param scores one finite score per document, in the order sent; NaN for what the service had no time for
  * @param cached how many of them the service had given before; they say nothing about how fast it reads
  */
 record RerankAnswer(double[] scores, int cached) {
@@ -18,9 +18,15 @@ record RerankAnswer(double[] scores, int cached) {
         return new RerankAnswer(scores, told ? (Integer) ((Map<?, ?>) answer.get("meta")).get("cached") : 0);
     }
 
+    /** How many documents have a score. */
+    int scored() {
+        return (int) Arrays.stream(scores).filter(score -> !Double.isNaN(score)).count();
+    }
+
     /**
-     * Returns one finite score per document, in the order sent. Throws IllegalArgumentException, which says what is wrong, unless the
-     * answer holds each index exactly once: half an answer would rank documents by whether they were answered.
+     * Returns one finite score per document, in the order sent; NaN for those that a service says it had no time for (`meta.partial`).
+     * Throws IllegalArgumentException, which says what is wrong, unless the answer holds each other index exactly once: half an answer
+     * would rank documents by whether they were answered.
      */
     static double[] scores(Map<String, Object> answer, int documents) {
         if (!(answer.get("results") instanceof List<?> results)) throw new IllegalArgumentException("results is not a list");
@@ -37,7 +43,8 @@ record RerankAnswer(double[] scores, int cached) {
             }
             scores[index] = number.doubleValue();
         }
-        if (results.size() != documents) throw new IllegalArgumentException(results.size() + " of " + documents + " documents are scored");
+        boolean partial = answer.get("meta") instanceof Map<?, ?> meta && meta.get("partial") != null;
+        if (results.size() != documents && !partial) throw new IllegalArgumentException(results.size() + " of " + documents + " documents are scored");
         return scores;
     }
 }

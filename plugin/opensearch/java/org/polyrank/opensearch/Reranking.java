@@ -66,6 +66,7 @@ final class Reranking {
         body.put("query", modelQuery);
         body.put("documents", sent.stream().map(fields::get).toList());
         if (!config.rerank().cache()) body.put("cache", false);
+        body.put("anytime", true);
         long since = System.nanoTime();
         return deadline.watch(engine.services().call("/rerank", body, deadline, answer -> RerankAnswer.read(answer, sent.size())))
             .handle((answer, error) -> {
@@ -73,15 +74,22 @@ final class Reranking {
                 report.took(Report.Stage.SERVICE, since);
                 if (error != null) {
                     report.degraded(STAGE, (start == 0 ? "" : start + " of " + fields.size() + " documents read: ") + Report.inWords(error));
-                    return false;
+                    return start;
                 }
-                int read = sent.size() - answer.cached();
-                if (read > 0) engine.throughput().observe(read, (System.nanoTime() - since) / 1e6);
                 report.cached(answer.cached());
-                for (int i = 0; i < sent.size(); i++) relevance[sent.get(i)] = answer.scores()[i];
-                return true;
+                int computed = answer.scored() - answer.cached();
+                if (computed > 0) engine.throughput().observe(computed, (System.nanoTime() - since) / 1e6);
+                double[] scores = answer.scores();
+                int read = 0; // what lies behind a document that there was no time for would be ranked by that
+                while (read < scores.length && !Double.isNaN(scores[read])) relevance[sent.get(read)] = scores[read++];
+                if (read == scores.length) return end;
+                report.degraded(STAGE, sent.get(read) + " of " + fields.size() + " documents read: the service's time was up");
+                return sent.get(read);
             })
-            .thenCompose(went -> went ? read(fields, modelQuery, end, relevance) : CompletableFuture.completedFuture(start));
+            .thenComposeAsync(
+                reached -> reached == end ? read(fields, modelQuery, end, relevance) : CompletableFuture.completedFuture(reached),
+                callerContext
+            );
     }
 
     /** Has what the request asks about explained, once the ranking stands; without time for it the ranking is all there is. */

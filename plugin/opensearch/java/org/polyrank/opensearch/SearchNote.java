@@ -8,6 +8,7 @@ import org.opensearch.tasks.Task;
 final class SearchNote {
     private final Task task;
     private final LastSearch lastSearch;
+    private String traceparent;
     private volatile long handedOverNanos;
     private volatile UnaryOperator<SearchResponse> finisher = UnaryOperator.identity();
 
@@ -19,6 +20,12 @@ final class SearchNote {
     /** The last search starts now. */
     void handOver() {
         handedOverNanos = System.nanoTime();
+    }
+
+    /** The trace of this search where its caller began none: one for all its calls. */
+    synchronized String traceparent() {
+        if (traceparent == null) traceparent = CallHeaders.newTrace();
+        return traceparent;
     }
 
     Task task() {

@@ -2,24 +2,39 @@ package org.polyrank.opensearch;
 
 /** A call to the model service that gave no usable answer; the message ends up in `degraded`. */
 final class ServiceException extends RuntimeException {
-    private final boolean sick;
-
-    private ServiceException(String message, boolean sick) {
-        super(message, null, false, false); // an expected outcome: no stack trace to pay for
-        this.sick = sick;
+    private enum Kind {
+        SICK,
+        BUSY,
+        REFUSED
     }
 
-    /** The service is dead, hung, overloaded or answers garbage: another one may do better, and its breaker counts it. */
+    private final Kind kind;
+
+    private ServiceException(String message, Kind kind) {
+        super(message, null, false, false); // an expected outcome: no stack trace to pay for
+        this.kind = kind;
+    }
+
+    /** The service is dead, hung or answers garbage: another one may do better, and its breaker counts it. */
     static ServiceException sick(String message) {
-        return new ServiceException(message, true);
+        return new ServiceException(message, Kind.SICK);
+    }
+
+    /** The service is well and has no time for this request: another one may have. */
+    static ServiceException busy(String message) {
+        return new ServiceException(message, Kind.BUSY);
     }
 
     /** The service is well but refused this request, or there is none to call. */
     static ServiceException refused(String message) {
-        return new ServiceException(message, false);
+        return new ServiceException(message, Kind.REFUSED);
     }
 
     boolean isSick() {
-        return sick;
+        return kind == Kind.SICK;
+    }
+
+    boolean isBusy() {
+        return kind == Kind.BUSY;
     }
 }

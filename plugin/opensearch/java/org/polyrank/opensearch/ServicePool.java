@@ -2,6 +2,7 @@ package org.polyrank.opensearch;
 
 import java.net.URI;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -12,6 +13,9 @@ import java.util.stream.Collectors;
 import org.opensearch.common.settings.ClusterSettings;
 import org.opensearch.common.settings.Settings;
 import org.opensearch.common.unit.TimeValue;
+import org.opensearch.common.util.concurrent.ThreadContext;
+import org.opensearch.core.common.settings.SecureString;
+import org.opensearch.env.Environment;
 
 /** Balances calls over the configured model services: the least busy one whose breaker lets calls pass, in turn among equals. */
 final class ServicePool implements AutoCloseable {
@@ -19,16 +23,26 @@ final class ServicePool implements AutoCloseable {
     /** A call that was given less time than this says nothing about the service when it runs out of it. */
     private static final long TELLING_TIMEOUT_MS = 20;
 
+    /** Of the time for a call, what the answer's way back and its reading may take: a quarter, at most so much. */
+    private static final long RETURN_MS = 10;
+
     private record Endpoint(URI base, Breaker breaker, AtomicInteger callsInFlight) {}
 
-    private final HttpJson http = new HttpJson();
+    private final ThreadContext threadContext;
+    private final HttpJson http;
     private final AtomicInteger turn = new AtomicInteger();
+    private volatile String token;
     private volatile List<URI> urls;
     private volatile int breakerFailures;
     private volatile TimeValue breakerCooldown;
     private volatile List<Endpoint> endpoints = List.of();
 
-    ServicePool(Settings settings, ClusterSettings clusterSettings) {
+    ServicePool(Environment environment, ClusterSettings clusterSettings, ThreadContext threadContext) {
+        Settings settings = environment.settings();
+        String authorities = ServiceSettings.AUTHORITIES.get(settings);
+        this.threadContext = threadContext;
+        http = new HttpJson(authorities.isEmpty() ? null : ServiceTrust.in(environment.configDir().resolve(authorities)));
+        readToken(settings);
         urls = ServiceSettings.URLS.get(settings);
         breakerFailures = ServiceSettings.BREAKER_FAILURES.get(settings);
         breakerCooldown = ServiceSettings.BREAKER_COOLDOWN.get(settings);
@@ -45,6 +59,13 @@ final class ServicePool implements AutoCloseable {
             rebuild();
         });
         rebuild();
+    }
+
+    /** Takes the token from the keystore, which is open while a node starts or reloads it. */
+    void readToken(Settings settings) {
+        try (SecureString secret = ServiceSettings.TOKEN.get(settings)) {
+            token = ServiceSettings.bearer(secret);
+        }
     }
 
     private synchronized void rebuild() {
@@ -65,23 +86,30 @@ final class ServicePool implements AutoCloseable {
     <T> CompletableFuture<T> call(String path, Map<String, Object> body, Deadline deadline, Function<Map<String, Object>, T> reader) {
         Endpoint first = acquire(null);
         if (first == null) return CompletableFuture.failedFuture(ServiceException.refused(whyNoEndpoint()));
-        return callOne(first, path, body, deadline, reader).exceptionallyCompose(error -> {
-            Endpoint second = isSick(error) && deadline.remainingMs() >= TELLING_TIMEOUT_MS ? acquire(first) : null;
-            return second == null ? CompletableFuture.failedFuture(error) : callOne(second, path, body, deadline, reader);
+        Map<String, String> headers = CallHeaders.of(threadContext);
+        if (!token.isEmpty()) headers.put("Authorization", "Bearer " + token);
+        return callOne(first, path, headers, body, deadline, reader).exceptionallyCompose(error -> {
+            ServiceException cause = cause(error);
+            boolean another = cause != null && (cause.isSick() || cause.isBusy());
+            Endpoint second = another && deadline.remainingMs() >= TELLING_TIMEOUT_MS ? acquire(first) : null;
+            return second == null ? CompletableFuture.failedFuture(error) : callOne(second, path, headers, body, deadline, reader);
         });
     }
 
     private <T> CompletableFuture<T> callOne(
         Endpoint endpoint,
         String path,
+        Map<String, String> headers,
         Map<String, Object> body,
         Deadline deadline,
         Function<Map<String, Object>, T> reader
     ) {
         endpoint.callsInFlight().incrementAndGet();
         long timeoutMs = Math.max(1, deadline.remainingMs());
+        Map<String, Object> timed = new LinkedHashMap<>(body);
+        timed.put("deadline_ms", Math.max(1, timeoutMs - Math.min(RETURN_MS, timeoutMs / 4)));
         URI uri = endpoint.base().resolve(endpoint.base().getPath() + path);
-        CompletableFuture<Map<String, Object>> posted = deadline.whileOpen(http.post(uri, body, timeoutMs));
+        CompletableFuture<Map<String, Object>> posted = deadline.whileOpen(http.post(uri, headers, timed, timeoutMs));
         return posted.thenApply(answer -> {
             try {
                 return reader.apply(answer);
@@ -92,8 +120,10 @@ final class ServicePool implements AutoCloseable {
             endpoint.callsInFlight().decrementAndGet();
             boolean hungUp = posted.isCancelled();
             boolean late = hungUp && deadline.isReached(); // the search ended a moment before the call's own timeout
-            if (!isSick(error) && !hungUp) endpoint.breaker().succeeded();
-            else if (timeoutMs < TELLING_TIMEOUT_MS || hungUp && !late) endpoint.breaker().abandoned();
+            ServiceException cause = cause(error);
+            boolean busy = cause != null && cause.isBusy();
+            if (!hungUp && !busy && (cause == null || !cause.isSick())) endpoint.breaker().succeeded();
+            else if (busy || timeoutMs < TELLING_TIMEOUT_MS || hungUp && !late) endpoint.breaker().abandoned();
             else endpoint.breaker().failed(System.nanoTime());
         });
     }
@@ -118,9 +148,9 @@ final class ServicePool implements AutoCloseable {
             .collect(Collectors.joining(", "));
     }
 
-    private static boolean isSick(Throwable error) {
+    private static ServiceException cause(Throwable error) {
         Throwable cause = error instanceof CompletionException ? error.getCause() : error;
-        return cause instanceof ServiceException service && service.isSick();
+        return cause instanceof ServiceException service ? service : null;
     }
 
     @Override

@@ -4,11 +4,13 @@ import java.net.URI;
 import java.net.URISyntaxException;
 import java.util.List;
 import java.util.function.Function;
+import org.opensearch.common.settings.SecureSetting;
 import org.opensearch.common.settings.Setting;
 import org.opensearch.common.settings.Setting.Property;
 import org.opensearch.common.unit.TimeValue;
+import org.opensearch.core.common.settings.SecureString;
 
-/** The dynamic node settings. Service addresses live here alone: a pipeline body cannot make a node call an address. */
+/** The node settings. Service addresses and the secret live here alone: a pipeline body cannot make a node call an address. */
 final class ServiceSettings {
     static final Setting<List<URI>> URLS = Setting.listSetting(
         "polyrank.service.urls",
@@ -33,7 +35,19 @@ final class ServiceSettings {
         Property.Dynamic
     );
 
+    /** Lives in the node's keystore. */
+    static final Setting<SecureString> TOKEN = SecureSetting.secureString("polyrank.service.token", null);
+    /** A path, below the config folder unless absolute; empty: what the JVM trusts. */
+    static final Setting<String> AUTHORITIES = Setting.simpleString("polyrank.service.tls.authorities", Property.NodeScope);
+
     private ServiceSettings() {}
+
+    /** Checks a token: what a header cannot carry is refused here, without being shown. */
+    static String bearer(SecureString token) {
+        String text = token.toString();
+        if (text.matches("[!-~]*")) return text;
+        throw new IllegalArgumentException("[" + TOKEN.getKey() + "] holds a character that is not printable ASCII: store the token again");
+    }
 
     /** Parses one address: http or https, a host, no query and no fragment; a trailing slash is dropped. */
     static URI serviceUrl(String text) {

@@ -25,7 +25,7 @@ class QueryCandidates:
 
     `scores` is (candidates, retrievers) with NaN where a retriever did not find it; `relevance` (candidates,) is the
     cross-encoder's score, NaN where it read nothing; `gains` (candidates,) are grades, 0 when unjudged; `judged` holds
-    the grades of all judged documents, found or not.
+    the grades of all judged documents, found or not. `need` is the same for one query in several languages.
     """
 
     query_id: str
@@ -35,6 +35,7 @@ class QueryCandidates:
     relevance: Floats
     gains: Floats
     judged: Floats
+    need: str
 
 
 def gather(
@@ -123,4 +124,5 @@ def _candidates(
         relevance=np.array([hit["rerank"]["score"] if hit["rerank"] else np.nan for hit in hits]),
         gains=np.array([float(judged.get(hit["_id"], 0)) for hit in hits]),
         judged=np.array([float(grade) for grade in judged.values()]),
+        need=query.base or query.query_id,
     )

@@ -13,6 +13,7 @@ from plugin.pipelines import put_pipeline, read_pipeline
 from plugin.tune import Tuning
 from plugin.tune import tune as run_tuning
 from plugin.tune_candidates import gather
+from plugin.tune_steps import Steps, measure_steps
 from rerank.evaluation.judgements import read_qrels, read_queries
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -26,6 +27,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--pipeline", help="Search pipeline to tune; default: the one named like the index.")
 @click.option("--depth", default=50, show_default=True, type=click.IntRange(1, 1000), help="Candidates to rerank.")
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="Folds of the cross-validation.")
+@click.option("--steps", "with_steps", is_flag=True, help="Tell as well what each step of the path adds, held out.")
 @click.option("--dry-run", is_flag=True, help="Print and install nothing.")
 @click.option("--url", help="Address of the cluster; default: $POLYRANK_URL, else what `plugin up` started.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
@@ -37,6 +39,7 @@ def tune(
     pipeline: str | None,
     depth: int,
     folds: int,
+    with_steps: bool,
     dry_run: bool,
     url: str | None,
     as_json: bool,
@@ -54,13 +57,18 @@ def tune(
     with Progress(TextColumn("tuning"), BarColumn(), console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=folds)
         outcome = run_tuning(installed, candidates, folds=folds, advance=lambda: progress.advance(task))
+    languages = {query.query_id: query.language for query in judged}
+    steps = measure_steps(installed, candidates, languages, folds=folds) if with_steps else None
     install = outcome.helps and not dry_run
     if install:
         put_pipeline(client, name, outcome.pipeline)
     if as_json:
-        click.echo(json.dumps({**outcome.as_json(), "installed": install}, ensure_ascii=False, indent=2))
+        found = {**outcome.as_json(), "installed": install} | ({"steps": steps.as_json()} if steps else {})
+        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
         return
-    _print(outcome)
+    if steps is not None:
+        print_steps(steps)
+    print_tuning(outcome)
     if install:
         click.echo(f"search pipeline {name} installed")
     else:
@@ -69,7 +77,28 @@ def tune(
         )
 
 
-def _print(outcome: Tuning) -> None:
+def print_steps(found: Steps) -> None:
+    """Print a row a step: its mean, what it adds to the one before, and each language's mean."""
+    console = Console()
+    several = len(found.by_language) > 1
+    languages = [f"{name} ({count})" for name, count in found.by_language.items()] if several else []
+    table = Table(
+        "nDCG@10, held out", "mean", "adds", "p", "better/worse", *languages, title=f"{found.queries} queries"
+    )
+    for step in found.steps:
+        gain = step.gain
+        beside = (
+            [f"{gain.delta:+.3f}", f"{gain.p_permutation:.4f}", f"{gain.wins}/{gain.losses}"] if gain else ["", "", ""]
+        )
+        own = [f"{value:.3f}" for value in step.by_language.values()] if several else []
+        table.add_row(step.name, f"{step.mean:.3f}", *beside, *own)
+    console.print(table)
+    for language, delta in found.worse.items():
+        console.print(f"{language} is worse at the end than at the start: {delta:+.3f}", highlight=False)
+
+
+def print_tuning(outcome: Tuning) -> None:
+    """Print what was chosen, and what it is worth on held-out queries."""
     console = Console()
     table = Table("nDCG@10, held out", *outcome.means, title=f"{outcome.queries} judged queries")
     table.add_row("", *(f"{value:.3f}" for value in outcome.means.values()))

@@ -21,12 +21,14 @@ class JudgementError(PolyrankError):
 
 @dataclass(frozen=True, slots=True)
 class JudgedQuery:
-    """A query with the identifier that qrels use. `language` is BCP 47, "und" when the file names none."""
+    """A query with the identifier that qrels use. `language` is BCP 47, "und" when the file names none;
+    `base`: the query it is a translation of, if it is one."""
 
     query_id: str
     text: str
     language: str = "und"
     split: str = ""
+    base: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,13 @@ def _query_from_json(line: str) -> JudgedQuery:
     text, query_id = record["text"], record["id"]
     if not isinstance(text, str):
         raise ValueError("`text` is not a string")
-    return JudgedQuery(str(query_id), text, str(record.get("lang", "und")), str(record.get("split", "")))
+    return JudgedQuery(
+        str(query_id),
+        text,
+        str(record.get("lang", "und")),
+        str(record.get("split", "")),
+        str(record.get("base", "")),
+    )
 
 
 def _query_from_tsv(line: str) -> JudgedQuery:

@@ -1,11 +1,15 @@
 """Tuning finds the better retriever, never ships what measures worse, and skips what reranking harms."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from plugin.tune import isotonic, rewritten, tune
+from plugin.tune import rewritten, tune
 from plugin.tune_candidates import QueryCandidates, retriever_names, wide_open
 from plugin.tune_ranking import Blend, Fusion, fused, value
+from plugin.tune_settings import deal, installed_setting, isotonic
+from plugin.tune_steps import measure_steps
 from rerank.evaluation.judgements import JudgementError
 
 PIPELINE = {
@@ -39,12 +43,13 @@ def question(
     believed = {"knows": gains, "errs": 3 - gains, "guesses": 3 * draw.random(20)}[reranker]
     relevance = np.clip(believed / 3 * 0.9 + 0.05 * draw.random(20), 0, 1)
     scores = np.stack([draw.random(20), vector], axis=1)
-    return QueryCandidates(str(number), language, "short", scores, relevance, gains, gains[gains > 0])
+    judged = gains[gains > 0]
+    return QueryCandidates(str(number), language, "short", scores, relevance, gains, judged, str(number))
 
 
 def test_fusion_by_its_formulas() -> None:
     scores = np.array([[4.0, np.nan], [2.0, 0.5], [np.nan, 0.25]])
-    one = QueryCandidates("1", "en", "short", scores, np.full(3, np.nan), np.zeros(3), np.ones(1))
+    one = QueryCandidates("1", "en", "short", scores, np.full(3, np.nan), np.zeros(3), np.ones(1), "1")
     assert fused(one, Fusion("rrf", (1, 2))) == pytest.approx([1 / 61, 1 / 62 + 2 / 61, 2 / 62])
     assert fused(one, Fusion("min_max", (1, 2))) == pytest.approx([1, 0.001 + 2, 0.002])
     assert fused(one, Fusion("convex", (0.5, 0.5))) == pytest.approx([0.5, 0.25 + 0.5, 0.25])
@@ -96,7 +101,6 @@ def test_isotonic_points_rise() -> None:
 
 
 def test_what_is_installed_stays_whole_when_rewritten_with_its_own_setting() -> None:
-    from plugin.tune import installed_setting
 
     assert rewritten(PIPELINE, installed_setting(PIPELINE), []) == PIPELINE
 
@@ -113,3 +117,35 @@ def test_the_wide_open_pipeline_cuts_nothing_off() -> None:
 def test_too_few_queries() -> None:
     with pytest.raises(JudgementError, match="too few for 5 folds"):
         tune(PIPELINE, [question(1)])
+
+
+def test_each_step_adds_what_it_knows() -> None:
+    """Words know nothing, vectors something, the reranker nearly everything; figures are of held-out queries."""
+    candidates = [question(number, language="en" if number % 2 else "de") for number in range(30)]
+    languages = {one.query_id: one.language for one in candidates}
+    found = measure_steps(PIPELINE, candidates, languages)
+    by_name = {step.name: step for step in found.steps}
+    assert list(by_name) == ["lexical", "+ knn.embedding", "+ tuned fusion", "+ rerank", "+ blend"]
+    assert by_name["lexical"].gain is None
+    assert by_name["lexical"].mean < by_name["+ knn.embedding"].mean < by_name["+ tuned fusion"].mean
+    rerank = by_name["+ rerank"].gain
+    assert rerank is not None
+    assert rerank.p_permutation < 0.01
+    assert found.by_language == {"de": 15, "en": 15}
+    assert found.worse == {}
+
+
+def test_a_language_that_ends_worse_is_named() -> None:
+    candidates = [question(number) for number in range(20)]
+    candidates += [question(100 + number, reranker="errs", language="fi") for number in range(6)]
+    found = measure_steps(PIPELINE, candidates, {one.query_id: one.language for one in candidates})
+    first, last = found.steps[0].by_language["fi"], found.steps[-1].by_language["fi"]
+    assert found.worse == ({"fi": last - first} if last < first else {})
+    assert found.steps[3].by_language["fi"] < first
+
+
+def test_translations_of_one_query_share_a_fold() -> None:
+    candidates = [replace(question(number), need=f"n{number // 3}") for number in range(30)]
+    folds = deal(candidates, 5, 13).reshape(10, 3)
+    assert (folds == folds[:, :1]).all()
+    assert sorted(folds[:, 0].tolist()) == sorted(list(range(5)) * 2)

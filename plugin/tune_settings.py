@@ -1,0 +1,125 @@
+"""The settings that tuning chooses among, and what each is worth on gathered candidates."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plugin.pipelines import processor_of
+from plugin.tune_candidates import Floats, QueryCandidates, retriever_names
+from plugin.tune_ranking import TECHNIQUES, Blend, Fusion, fused, value
+from rerank.evaluation.judgements import JudgementError
+
+STEPS = 10
+"""Weights are multiples of 1 / STEPS."""
+BLENDS = tuple(round(0.1 * step, 1) for step in range(1, 10))
+_POINTS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A choice: how to fuse, and how to blend (None: no reranking)."""
+
+    fusion: Fusion
+    blend: Blend | None
+
+
+class SettingValues:
+    """Every setting's nDCG@10 on every query, computed once."""
+
+    def __init__(self, pipeline: Mapping[str, Any], candidates: Sequence[QueryCandidates]) -> None:
+        """Read the pipeline's windows and retrievers; compute nothing yet."""
+        processor = processor_of(pipeline)
+        self.candidates = candidates
+        self.window = processor.get("window", 100)
+        self.reranks = "rerank" in processor
+        self.rerank_window = processor.get("rerank", {}).get("window", min(50, self.window))
+        self.installed = installed_setting(pipeline)
+        self.fusions = [*_fusions(len(retriever_names(pipeline))), self.installed.fusion]
+        self._known: dict[Setting, Floats] = {}
+        self._fused: dict[Fusion, list[Floats]] = {}
+
+    def of(self, setting: Setting) -> Floats:
+        """Return a value a query, in the order of the candidates."""
+        if setting not in self._known:
+            scores = self._fused.setdefault(setting.fusion, [fused(query, setting.fusion) for query in self.candidates])
+            self._known[setting] = np.array(
+                [
+                    value(query, one, setting.blend, window=self.window, rerank_window=self.rerank_window)
+                    for query, one in zip(self.candidates, scores, strict=True)
+                ]
+            )
+        return self._known[setting]
+
+    def choose(self, train: Any) -> Setting:
+        """Return the fusion that is best on these queries, with the blend that is best on top of it."""
+        fusion = max(self.fusions, key=lambda one: float(self.of(Setting(one, None))[train].mean()))
+        if not self.reranks:
+            return Setting(fusion, None)
+        points = isotonic([self.candidates[index] for index in train])
+        blends = [Blend(weight, "none", given) for weight in BLENDS for given in ((), points)]
+        blends += [Blend(weight, "min_max") for weight in BLENDS]
+        blend = max(blends, key=lambda one: float(self.of(Setting(fusion, one))[train].mean()))
+        return Setting(fusion, blend)
+
+
+def _fusions(retrievers: int) -> list[Fusion]:
+    """Every technique with every point of the simplex, in coarser steps for many retrievers."""
+    steps = STEPS if retrievers <= 3 else 5
+    grid = [point for point in itertools.product(range(steps + 1), repeat=retrievers) if sum(point) == steps]
+    return [Fusion(technique, tuple(part / steps for part in point)) for technique in TECHNIQUES for point in grid]
+
+
+def installed_setting(pipeline: Mapping[str, Any]) -> Setting:
+    """Read a pipeline's own choice."""
+    processor = processor_of(pipeline)
+    weights = tuple(
+        float(options.get("weight", 1))
+        for retriever in processor.get("retrievers") or [{"lexical": {}}]
+        for options in retriever.values()
+    )
+    fusion = Fusion(processor.get("combination", {}).get("technique", "rrf"), weights)
+    rerank = processor.get("rerank")
+    if rerank is None:
+        return Setting(fusion, None)
+    points = tuple((x, y) for x, y in rerank.get("calibration", {}).get("points", []))
+    return Setting(fusion, Blend(rerank.get("weight", 0.5), rerank.get("normalization", "min_max"), points))
+
+
+def isotonic(candidates: Sequence[QueryCandidates]) -> tuple[tuple[float, float], ...]:
+    """Fit a rising line from the cross-encoder's score to relevance (grade / highest grade) over what it read.
+
+    Unjudged documents are left out. Source: Zadrozny, Elkan, 2002, doi:10.1145/775047.775151
+    """
+    from scipy.optimize import isotonic_regression  # takes a second: only who tunes waits for it
+
+    read = [np.flatnonzero(~np.isnan(query.relevance)) for query in candidates]
+    scores = np.concatenate([query.relevance[rows] for query, rows in zip(candidates, read, strict=True)])
+    grades = np.concatenate([query.gains[rows] for query, rows in zip(candidates, read, strict=True)])
+    if len(scores) < _POINTS or grades.max() <= 0:
+        return ()
+    order = np.argsort(scores, kind="stable")
+    fitted = isotonic_regression(grades[order] / grades.max()).x
+    places = np.unique(np.linspace(0, len(order) - 1, _POINTS).round().astype(int))
+    points: dict[float, float] = {}
+    for place in places:
+        points[round(float(scores[order][place]), 4)] = round(float(fitted[place]), 4)
+    return tuple(points.items())
+
+
+def deal(candidates: Sequence[QueryCandidates], folds: int, seed: int) -> NDArray[np.int64]:
+    """Return the fold of each query, at random; what is one need in several languages shares a fold.
+
+    Raises:
+        JudgementError: fewer needs than folds.
+    """
+    needs = {need: place for place, need in enumerate(dict.fromkeys(one.need for one in candidates))}
+    if len(needs) < folds:
+        raise JudgementError(
+            f"{len(needs)} judged queries are too few for {folds} folds; judge more, or ask for fewer folds"
+        )
+    dealt = np.random.default_rng(seed).permutation(len(needs)) % folds
+    return np.array([dealt[needs[one.need]] for one in candidates])

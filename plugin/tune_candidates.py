@@ -21,7 +21,7 @@ ALL = 1000
 
 @dataclass(frozen=True, slots=True)
 class QueryCandidates:
-    """One query's candidates, in the installed pipeline's fused order.
+    """One query's candidates, those that some retriever ranks best first: so the engine orders equal fused scores.
 
     `scores` is (candidates, retrievers) with NaN where a retriever did not find it; `relevance` (candidates,) is the
     cross-encoder's score, NaN where it read nothing; `gains` (candidates,) are grades, 0 when unjudged; `judged` holds
@@ -114,7 +114,9 @@ def _ask(client: OpenSearch, index: str, body: Mapping[str, Any], query: JudgedQ
 def _candidates(
     section: Mapping[str, Any], query: JudgedQuery, names: Sequence[str], judged: Mapping[str, int]
 ) -> QueryCandidates:
-    hits = [hit for hit in section["hits"] if hit["ranks"]]
+    # Not in the answer's order, which is the reranker's: weights under which all scores are equal would inherit it.
+    found = (hit for hit in section["hits"] if hit["ranks"])
+    hits = sorted(found, key=lambda hit: (min(hit["ranks"].values()), hit["fused"]["rank"]))
     language = (section["language"] or {}).get("code") or query.language
     return QueryCandidates(
         query_id=query.query_id,

@@ -1,16 +1,17 @@
 """Tuning finds the better retriever, never ships what measures worse, and skips what reranking harms."""
 
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from plugin.tune import rewritten, tune
-from plugin.tune_candidates import QueryCandidates, retriever_names, wide_open
+from plugin.tune_candidates import QueryCandidates, gather, retriever_names, wide_open
 from plugin.tune_ranking import Blend, Fusion, fused, value
 from plugin.tune_settings import deal, installed_setting, isotonic
 from plugin.tune_steps import measure_steps
-from rerank.evaluation.judgements import JudgementError
+from rerank.evaluation.judgements import JudgedQuery, Judgement, JudgementError
 
 PIPELINE = {
     "request_processors": [
@@ -149,3 +150,31 @@ def test_translations_of_one_query_share_a_fold() -> None:
     folds = deal(candidates, 5, 13).reshape(10, 3)
     assert (folds == folds[:, :1]).all()
     assert sorted(folds[:, 0].tolist()) == sorted(list(range(5)) * 2)
+
+
+class Answering:
+    """A client whose node ranks relevant documents first, as a reranker would, though no retriever does."""
+
+    def search(self, index: str, body: dict[str, Any]) -> dict[str, Any]:
+        places = [(3, "a"), (2, "b"), (1, "c")]  # rank by words; the page's order is a, b, c
+        hits = [
+            {
+                "_id": name,
+                "ranks": {"lexical": rank},
+                "scores": {"lexical": 4.0 - rank},
+                "fused": {"rank": rank, "score": 1 / rank},
+                "rerank": {"rank": place, "score": 1 / place},
+            }
+            for place, (rank, name) in enumerate(places, 1)
+        ]
+        section = {"hits": hits, "language": {"code": "en"}, "query_class": "short", "degraded": None}
+        return {"ext": {"polyrank": section}}
+
+
+def test_candidates_do_not_come_in_the_rerankers_order() -> None:
+    """Weights under which every score is equal would inherit it, and measure as well as the reranker."""
+    judged = [Judgement("q", "a", 3)]
+    (query,) = gather(cast(Any, Answering()), "i", PIPELINE, [JudgedQuery("q", "lamp")], judged, depth=50)
+    assert query.gains.tolist() == [0, 0, 3]
+    nothing = fused(query, Fusion("rrf", (0.0, 1.0)))
+    assert value(query, nothing, None, window=3, rerank_window=3) == pytest.approx(0.5)

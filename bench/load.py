@@ -8,6 +8,7 @@ way, one node is killed; at two thirds all that died is started again. Clients a
 one when a connection is refused, as any client of a cluster does; what counts as an error is an answer of 5xx.
 """
 
+import copy
 import itertools
 import json
 import os
@@ -25,8 +26,10 @@ import click
 import httpx
 
 from plugin.capacity import PortWish, choose_ports
+from plugin.client import connect
 from plugin.model_service import service_log, start_service, wait_for_service
 from plugin.orchestra import UpOptions, announce_service, up
+from plugin.pipelines import processor_of, put_pipeline, read_pipeline
 from plugin.processes import Daemon, stop
 from plugin.search import plain_query
 from plugin.stack import Stack, read_stack
@@ -50,7 +53,7 @@ class Tally:
     errors: list[str] = field(default_factory=list)
 
 
-def client(urls: list[str], index: str, texts: list[str], number: int, end: float, began: float, tally: Tally) -> None:
+def client(urls: list[str], path: str, texts: list[str], number: int, end: float, began: float, tally: Tally) -> None:
     """Search until the end; one connection pool, the nodes in turn."""
     nodes = itertools.cycle(urls[number % len(urls) :] + urls[: number % len(urls)])
     with httpx.Client(timeout=30) as http:
@@ -61,7 +64,7 @@ def client(urls: list[str], index: str, texts: list[str], number: int, end: floa
             sent = time.monotonic()
             for _ in range(len(urls) * 3):
                 try:
-                    answer = http.post(f"{next(nodes)}/{index}/_search?search_pipeline={index}", json=body)
+                    answer = http.post(f"{next(nodes)}{path}", json=body)
                     break
                 except httpx.TransportError:
                     tally.refused += 1
@@ -85,6 +88,15 @@ def note(answer: httpx.Response, sent: float, began: float, tally: Tally) -> Non
     for stage in STAGES:
         if stage in section["timings_ms"]:
             tally.stages.setdefault(stage, []).append(section["timings_ms"][stage])
+
+
+def uncached(index: str) -> str:
+    """Install the index's pipeline without the score cache; return its name."""
+    cluster, name = connect(), f"{index}-load"
+    pipeline = copy.deepcopy(read_pipeline(cluster, index))
+    processor_of(pipeline)["rerank"]["cache"] = False
+    put_pipeline(cluster, name, pipeline)
+    return name
 
 
 def second_service(stack: Stack, first: str, home: Path) -> Daemon:
@@ -159,8 +171,9 @@ def report(tally: Tally, seconds: float) -> Json:
 @click.option("--queries", type=click.Path(exists=True, path_type=Path), required=True)
 @click.option("--seconds", default=60.0, show_default=True)
 @click.option("--clients", default=16, show_default=True)
+@click.option("--cache/--no-cache", default=True, show_default=True, help="Whether scores given before are used again.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures there too.")
-def main(index: str, queries: Path, seconds: float, clients: int, json_path: Path | None) -> None:
+def main(index: str, queries: Path, seconds: float, clients: int, cache: bool, json_path: Path | None) -> None:
     """Measure and print; exit 1 when a search was answered with anything but a 200."""
     stack, home = read_stack(), polyrank_home()
     if len(stack.nodes) < 3 or stack.service is None:
@@ -170,6 +183,7 @@ def main(index: str, queries: Path, seconds: float, clients: int, json_path: Pat
         http.put(f"/{index}/_settings", json={"index.number_of_replicas": 1}).raise_for_status()
         http.get("/_cluster/health?wait_for_status=green&timeout=50s").raise_for_status()
     second = second_service(stack, stack.service.url, home / "load")
+    path = f"/{index}/_search?search_pipeline={index if cache else uncached(index)}"
     texts, tally = [query.text for query in read_queries(queries)], Tally()
     began = time.monotonic()
 
@@ -179,7 +193,7 @@ def main(index: str, queries: Path, seconds: float, clients: int, json_path: Pat
     timers = chaos(stack, stack.service.daemon, second, seconds, say)
     try:
         threads = [
-            threading.Thread(target=client, args=(urls, index, texts, number, began + seconds, began, tally))
+            threading.Thread(target=client, args=(urls, path, texts, number, began + seconds, began, tally))
             for number in range(clients)
         ]
         for thread in threads:

@@ -122,7 +122,12 @@ def main() -> None:
         for count in options.clients:
             reranks = [
                 [
-                    {"query": QUERIES[i % 6], "documents": documents(options.documents, 100 * client + i)} | deadline
+                    {
+                        "query": QUERIES[i % 6],
+                        "documents": documents(options.documents, 100 * client + i),
+                        "cache": False,
+                    }
+                    | deadline
                     for i in range(12)
                 ]
                 for client in range(count)

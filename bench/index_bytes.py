@@ -20,8 +20,9 @@ import click
 from ingest.dead_letters import DeadLetterFile
 from ingest.embed import embed_documents
 from ingest.feeds import open_feed
-from ingest.run import BATCH_SIZE, Stages, read_batches, run_stages
+from ingest.run import BATCH_SIZE, read_chunks, run_stages
 from ingest.sinks import IndexSink
+from ingest.stages import Stages, clean_batch
 from plugin.client import OpenSearch, cluster_errors, connect
 from plugin.index import IndexSpec, VectorField
 from rerank.baselines import HashEmbedder
@@ -35,7 +36,11 @@ LANGUAGES = ("en",)
 def embedder_speed(corpus: Path, count: int) -> float:
     """Products that the shipped embedder embeds in a second of one CPU."""
     embedder = load_embedder()
-    documents = [one for batch in read_batches([open_feed(corpus)], BATCH_SIZE, count) for one in batch.documents]
+    documents = [
+        one
+        for chunk in read_chunks([open_feed(corpus)], BATCH_SIZE, count)
+        for one in clean_batch(chunk.entries).documents
+    ]
     embed_documents(documents[:16], embedder, embedder.template)  # the first run sets up
     start = process_time()
     embed_documents(documents, embedder, embedder.template)
@@ -55,7 +60,7 @@ def measure(client: OpenSearch, corpus: Path, count: int, dimension: int | None)
         try:
             start = perf_counter()
             with DeadLetterFile(Path(folder) / "dead.jsonl") as letters:
-                batches = read_batches([open_feed(corpus)], BATCH_SIZE, count)
+                batches = read_chunks([open_feed(corpus)], BATCH_SIZE, count)
                 run_stages(batches, stages, IndexSink(client, name, LANGUAGES), letters)
             seconds = perf_counter() - start
             client.indices.forcemerge(index=name, params={"max_num_segments": 1, "timeout": 600})

@@ -25,8 +25,8 @@ from opensearchpy.helpers import parallel_bulk
 
 from ingest.document import DeadLetter, Record
 from ingest.report import RunReport
-from ingest.run import clean_batch
 from ingest.session import RunOptions, ingest
+from ingest.stages import clean_batch
 from plugin.client import connect
 from plugin.index import IndexSpec, ensure_index
 from rerank.embedder import load_embedder

@@ -17,7 +17,7 @@ import click
 
 from ingest.document import Document
 from ingest.feeds import open_feed
-from ingest.run import clean_batch
+from ingest.stages import clean_batch
 from ingest.translate import TranslationMemory, translate_documents
 from ingest.translation_store import TranslationStore
 from rerank.protocols import Translator

@@ -12,10 +12,10 @@ from ingest.document import DeadLetter
 from ingest.errors import PARTIAL, FeedError
 from ingest.feeds import Feed
 from ingest.languages import assign_languages
-from ingest.run import clean_batch
 from ingest.seen import SeenIds
 from ingest.sources.mapping import FieldMapping
 from ingest.sources.source import Source
+from ingest.stages import clean_batch
 from rerank.protocols import Detector
 
 ROWS = 256

@@ -43,6 +43,10 @@ class Brands:
         self._known = {brand_key(alias): brand for alias, brand in (aliases or {}).items()}
         self._known |= {brand_key(brand): brand for brand in (aliases or {}).values()}
 
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Return the pairs of a spelling, folded, and the one to use."""
+        return tuple(self._known.items())
+
     def named(self, brand: str) -> str:
         """Return the spelling to use; the brand itself when none is known."""
         return self._known.get(brand_key(brand), brand) if self._known else brand

@@ -19,6 +19,7 @@ from ingest.clean import Brands, declared_language
 from ingest.document import TRANSLATED_FIELDS
 from ingest.errors import exit_code_of
 from ingest.feeds import Feed, open_dead_letters
+from ingest.lanes import ON
 from ingest.logs import log_to_stderr
 from ingest.reindex_cli import reindex_group
 from ingest.report import RunReport, Tally
@@ -105,6 +106,20 @@ OPTIONS: Sequence[Callable[[Any], Any]] = (
     click.option("--pipeline/--no-pipeline", default=True, show_default=True, help="Install the search pipeline."),
     click.option(
         "--batch-size", default=BATCH_SIZE, show_default=True, type=click.IntRange(1, 10_000), help="Records a batch."
+    ),
+    click.option(
+        "--workers",
+        default=0,
+        show_default=True,
+        type=click.IntRange(0, 512),
+        help="Processes that clean, translate and embed; below 2, threads of this one. With --on ray: tasks at once.",
+    ),
+    click.option(
+        "--on",
+        type=click.Choice(ON),
+        default="here",
+        show_default=True,
+        help="Where the work is done: this machine, or Ray: the cluster of $RAY_ADDRESS, else one started here.",
     ),
     click.option(
         "--dead-letters",

@@ -10,6 +10,7 @@ from typing import Any
 
 from ingest.document import Document
 from ingest.errors import OK, PARTIAL, SOURCE
+from ingest.stages import Batch
 from plugin.bulk import Result
 
 
@@ -50,6 +51,19 @@ class Tally:
             "dead": self.dead,
             "embedded": self.embedded,
         }
+
+    def pass_batch(self, batch: Batch) -> None:
+        """Count what became of a batch's entries before it is written, and the time that it took where it worked."""
+        self.read += batch.read
+        self.fused += batch.fused
+        self.unchanged += batch.unchanged
+        self.stale += batch.stale
+        self.embedded += batch.embedded
+        passed = len(batch.documents) + batch.unchanged + batch.stale
+        self.duplicates += batch.read - batch.fused - passed - len(batch.letters) - len(batch.deletes)
+        self.duplicates += batch.repeated
+        for stage, spent in batch.seconds.items():
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
 
     def count(self, document: Document, result: Result) -> None:
         """Count a document that was written, or found to be older than what is there."""

@@ -1,6 +1,6 @@
 """One run from what the shell said: finds the cluster, models, translators and index, runs the stages, reports."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,15 +18,17 @@ from ingest.feeds import Feed
 from ingest.fusion.config import FusionRules
 from ingest.fusion.fuse import Fusion
 from ingest.fusion.stage import fuse_batches, title_vectors
+from ingest.lanes import Lanes, On, open_lanes
 from ingest.lock import locked
+from ingest.plan import Plan, bare_stages, is_local, open_memory
 from ingest.record import RunRecord
 from ingest.report import RunReport, Tally
-from ingest.run import BATCH_SIZE, Batch, Stages, count_words, read_batches, run_stages
+from ingest.run import BATCH_SIZE, count_words, read_chunks, run_stages
 from ingest.sinks import RehearsalSink
+from ingest.stages import Batch, Chunk, prepare
 from ingest.sweep import MAX_DELETE_FRACTION
 from ingest.target import Target
 from ingest.translate import TranslationMemory
-from ingest.translation_store import TranslationStore
 from ingest.translators import DICTIONARIES_ALONE, TranslationConfig, build_translator
 from plugin.client import OpenSearch, cluster_id, connect
 from plugin.index import (
@@ -48,7 +50,6 @@ from rerank.resources import load_resources, write_glossary
 from rerank.translation.chain import Limited
 from rerank.translation.load import Translators, load_translators
 from rerank.understanding.field_values import write_values
-from rerank.understanding.language import ScriptDetector, load_detector
 from rerank.understanding.vocabulary import VocabularyCounter, write_vocabulary
 
 NO_TRANSLATION = "off"
@@ -61,6 +62,8 @@ class RunOptions:
 
     `fusion` None: every record is a document. `whole_catalogue`: the feeds are all there is, so their words replace
     the alias' vocabulary. `into`: an existing index to fill beside the one behind the alias; None: that one.
+    `workers`: processes that clean, translate and embed, below 2 this one; with `on` "ray": tasks at once, 0 for as
+    many as the cluster has CPUs.
     """
 
     alias: str
@@ -90,6 +93,24 @@ class RunOptions:
     patience_s: float = PATIENCE_S
     manifest: Path | None = None
     metrics: Path | None = None
+    workers: int = 0
+    on: On = "here"
+
+    def plan(self, languages: tuple[str, ...], *, translates: bool = False) -> Plan:
+        """Return what other processes build their stages from; services and budgets stay in this one."""
+        return Plan(
+            self.alias,
+            languages,
+            self.prior,
+            self.brands.pairs(),
+            self.resources,
+            knows=self.translate,
+            translates=translates and is_local(self.translation),
+            translated_fields=self.translate_fields,
+            protect=tuple(self.translation.protect),
+            embeds=self.embed,
+            embedder=self.embedder,
+        )
 
     def book_rules(self) -> BookRules:
         """Return what may be deleted, and whether bookmarks are kept."""
@@ -153,7 +174,8 @@ def _run(
     target = Target(client, index, tuple(meta["languages"]), _field(meta, embedder), Patience(options.patience_s))
     translators = load_translators(resources) if options.translate else None
     working = translators if _can_translate(translators, options) else None
-    bare = _bare_stages(target.languages, translators, options)
+    plan = options.plan(target.languages, translates=working is not None)
+    bare = bare_stages(plan, translators)
     record.fingerprints = _fingerprints(target.languages, options, working, embedder)
     with open_books(options.alias, target, record.fingerprints, rewrite=options.rewrite, tell=tell) as ledger:
         record.started(index, ledger.version)
@@ -164,10 +186,12 @@ def _run(
             tell("compiling dictionaries and counting the catalogue's words ...")
             working.prepare(target.languages)
             if options.whole_catalogue:
-                counted = count_words(read_batches(feeds, options.batch_size, options.limit, options.brands), bare)
+                reading = replace(plan, translates=False, embeds=False)
+                with closing(open_lanes(options.on, options.workers, reading, bare)) as lanes:
+                    counted = count_words(read_chunks(feeds, options.batch_size, options.limit), lanes)
                 _write_vocabulary(resources.folder, options, feeds, counted)
             limited = build_translator(options.translation, partial(working.translator, options.alias))
-            memory = _memory(limited, options)
+            memory = open_memory(options.alias, limited, plan.protect)
         counter = VocabularyCounter() if options.whole_catalogue and memory is None else None
         sink = target.sink(ledger.version)
         stages = replace(bare, memory=memory, embedder=embedder, kept_vectors=target.vectors)
@@ -177,10 +201,18 @@ def _run(
         with (
             DeadLetterFile(options.dead_letters or _dead_letter_path(options.alias)) as letters,
             closing(memory) if memory is not None else nullcontext(),
+            closing(open_lanes(options.on, options.workers, plan, stages)) as lanes,
         ):
-            batches = _batches(feeds, options, bare, embedder, memory)
             run_stages(
-                batches, stages, sink, letters, on_batch=on_batch, counter=counter, ledger=ledger, tally=record.tally
+                _items(feeds, options, lanes, embedder, memory),
+                stages,
+                sink,
+                letters,
+                lanes=lanes,
+                on_batch=on_batch,
+                counter=counter,
+                ledger=ledger,
+                tally=record.tally,
             )
         ending = end_feeds(ledger, feeds, before, sink, rules, record.tally)
     target.refresh()
@@ -201,13 +233,6 @@ def _run(
     )
 
 
-def _memory(translator: Limited, options: RunOptions) -> TranslationMemory:
-    """Return the translator's memory of this run and of earlier ones for the alias."""
-    path = polyrank_home() / "translations" / f"{options.alias}.sqlite"
-    store = TranslationStore(path, translator.name, translator.version)
-    return TranslationMemory(translator, store=store, protect=options.translation.protect)
-
-
 def rehearse(
     feeds: Sequence[Feed], options: RunOptions, *, on_batch: Callable[[Tally], None] = lambda tally: None
 ) -> RunReport:
@@ -224,18 +249,20 @@ def rehearse(
         served = tuple(read_meta(client, index)["languages"])
         languages = tuple(dict.fromkeys([*served, *options.languages]))
         target = Target(client, index, languages, VECTOR_FIELD, Patience(0.0))
-    stages = _bare_stages(languages, translators, options)
+    plan = replace(options.plan(languages), embeds=False)
+    stages = bare_stages(plan, translators)
     fingerprint = _fingerprints(languages, options, working, embedder)
     tally, rules = Tally(), options.book_rules()
     with (
         TemporaryDirectory() as folder,
         open_books(options.alias, target, fingerprint, rewrite=options.rewrite, copy=True) as ledger,
         DeadLetterFile(Path(folder) / "dead.jsonl") as letters,
+        closing(open_lanes(options.on, options.workers, plan, stages)) as lanes,
     ):
         before = begin_feeds(ledger, feeds, rules)
         sink = RehearsalSink(ledger.state)
-        batches = _batches(feeds, options, stages, embedder, None)
-        run_stages(batches, stages, sink, letters, on_batch=on_batch, ledger=ledger, tally=tally)
+        items = _items(feeds, options, lanes, embedder, None)
+        run_stages(items, stages, sink, letters, lanes=lanes, on_batch=on_batch, ledger=ledger, tally=tally)
         ending = end_feeds(ledger, feeds, before, sink, rules, tally)
     return RunReport(
         alias=options.alias,
@@ -253,24 +280,18 @@ def rehearse(
     )
 
 
-def _bare_stages(languages: tuple[str, ...], translators: Translators | None, options: RunOptions) -> Stages:
-    """Return the stages up to the languages of documents."""
-    detector = load_detector(languages, knowledge=translators.knowledge if translators else None, thorough=True)
-    return Stages(detector, ScriptDetector(), languages, options.prior, translated_fields=options.translate_fields)
-
-
-def _batches(
+def _items(
     feeds: Sequence[Feed],
     options: RunOptions,
-    stages: Stages,
+    lanes: Lanes,
     embedder: SentenceEmbedder | None,
     memory: TranslationMemory | None,
-) -> Iterator[Batch]:
-    batches = read_batches(feeds, options.batch_size, options.limit, options.brands)
+) -> Iterable[Chunk | Batch]:
+    chunks = read_chunks(feeds, options.batch_size, options.limit)
     if options.fusion is None:
-        return batches
+        return chunks
     vectorize = title_vectors(embedder, memory) if embedder is not None else None
-    return fuse_batches(batches, stages, Fusion(options.fusion, vectorize), options.batch_size)
+    return fuse_batches(lanes.run((prepare,), chunks), Fusion(options.fusion, vectorize), options.batch_size)
 
 
 def _can_translate(translators: Translators | None, options: RunOptions) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ingest.document import Document
 from ingest.fusion.fuse import Fusion, Vectorize
-from ingest.run import Batch, Stages, with_languages
+from ingest.stages import Batch
 from ingest.translate import TranslationMemory, translate_documents
 from rerank.protocols import Embedder, Vectors
 
@@ -12,21 +12,20 @@ FUSED = "fused sources"
 """Whose documents fused products are."""
 
 
-def fuse_batches(batches: Iterable[Batch], stages: Stages, fusion: Fusion, size: int) -> Iterator[Batch]:
+def fuse_batches(batches: Iterable[Batch], fusion: Fusion, size: int) -> Iterator[Batch]:
     """Take all batches; give the letters as they come and then the products.
 
     Args:
-        batches: of cleaned documents, each of one source, as `read_batches` gives them.
-        stages: what tells languages.
+        batches: of cleaned documents with their languages, each of one source.
         fusion: closed when the products are through.
         size: products a batch.
     """
     try:
         for batch in batches:
-            fusion.add(with_languages(batch, stages).documents)
+            fusion.add(batch.documents)
             if batch.read > len(batch.documents):
                 rest = batch.read - len(batch.documents)
-                yield Batch((), batch.letters, rest, feed=FUSED, deletes=batch.deletes)
+                yield Batch((), batch.letters, rest, feed=FUSED, deletes=batch.deletes, seconds=batch.seconds)
         for part in fusion.products(size):
             yield Batch(part.products, (), part.records, part.records - len(part.products), feed=FUSED)
         if fusion.replaced:

@@ -18,8 +18,9 @@ from ingest.dead_letters import DeadLetterFile
 from ingest.document import DeadLetter
 from ingest.errors import FeedError
 from ingest.feeds import open_dead_letters, open_feed
-from ingest.run import Stages, read_batches, run_stages
+from ingest.run import read_chunks, run_stages
 from ingest.sinks import ListSink
+from ingest.stages import Stages
 from rerank.understanding.language import ScriptDetector
 from tests.ingest.test_stages import FixedDetector
 
@@ -141,7 +142,7 @@ def test_an_undamaged_feed_gives_every_product(tmp_path: Path, name: str) -> Non
     (tmp_path / name).write_bytes(WHOLE[name]())
     sink = ListSink()
     with DeadLetterFile(tmp_path / "dead") as dead:
-        tally = run_stages(read_batches([open_feed(tmp_path / name)], 16), stages(), sink, dead)
+        tally = run_stages(read_chunks([open_feed(tmp_path / name)], 16), stages(), sink, dead)
     assert (tally.read, tally.dead, len(sink.documents)) == (40, 0, 40)
 
 
@@ -153,7 +154,7 @@ def test_a_damaged_feed_ends_cleanly(tmp_path: Path, seed: int) -> None:
     sink, letters, broken = ListSink(), tmp_path / "dead", ""
     with DeadLetterFile(letters) as dead:
         try:
-            tally = run_stages(read_batches([open_feed(tmp_path / name)], 16), stages(), sink, dead)
+            tally = run_stages(read_chunks([open_feed(tmp_path / name)], 16), stages(), sink, dead)
         except FeedError as error:
             broken = str(error)
     if broken:

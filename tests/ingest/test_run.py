@@ -8,10 +8,12 @@ from ingest.dead_letters import DeadLetterFile
 from ingest.document import DeadLetter, Document, Record
 from ingest.errors import FeedError
 from ingest.feeds import ListFeed, open_dead_letters, open_feed
+from ingest.lanes import OwnProcess
 from ingest.report import RunReport, Tally
-from ingest.run import Stages, count_words, read_batches, run_stages
+from ingest.run import count_words, read_chunks, run_stages
 from ingest.seen import SeenIds
 from ingest.sinks import ListSink, Outcome, Sink
+from ingest.stages import Stages
 from ingest.translate import TranslationMemory
 from rerank.baselines import HashEmbedder
 from rerank.template import DEFAULT_TEMPLATE
@@ -50,7 +52,7 @@ def stages() -> Stages:
 
 def run(feed: ListFeed, sink: ListSink, letters: Path, size: int = 2, limit: int | None = None) -> Tally:
     with DeadLetterFile(letters) as file:
-        return run_stages(read_batches([feed], size, limit), stages(), sink, file)
+        return run_stages(read_chunks([feed], size, limit), stages(), sink, file)
 
 
 PRODUCTS: list[dict[str, object]] = [
@@ -97,7 +99,7 @@ def test_what_a_sink_refuses_is_a_dead_letter_that_replays(tmp_path: Path) -> No
     assert tally.reasons == {"no price": 3, "the record has no id": 1}
     replayed = ListSink()
     with DeadLetterFile(path) as file:
-        again = run_stages(read_batches([open_dead_letters(path)], 10), stages(), replayed, file)
+        again = run_stages(read_chunks([open_dead_letters(path)], 10), stages(), replayed, file)
     assert set(replayed.documents) == {"1", "3"}
     assert again.dead == 1
     assert list(open_dead_letters(path).entries()) == [Record("list", 4, {"title": "no id"}, "list")]
@@ -118,9 +120,9 @@ def test_a_broken_feed_ends_the_run_after_what_came_before(tmp_path: Path) -> No
 def test_words_are_counted_in_the_source_language_alone(tmp_path: Path) -> None:
     counter = VocabularyCounter()
     with DeadLetterFile(tmp_path / "dead") as file:
-        run_stages(read_batches([ListFeed(PRODUCTS)], 10), stages(), ListSink(), file, counter=counter)
+        run_stages(read_chunks([ListFeed(PRODUCTS)], 10), stages(), ListSink(), file, counter=counter)
     assert counter.vocabulary().languages() == {"en"}
-    before = count_words(read_batches([ListFeed(PRODUCTS)], 10), stages()).vocabulary()
+    before = count_words(read_chunks([ListFeed(PRODUCTS)], 10), OwnProcess(stages())).vocabulary()
     assert before == counter.vocabulary()
     assert before.frequency("en", "table") == 1
     assert before.frequency("en", "chair") == 1
@@ -130,7 +132,7 @@ def test_a_catalogue_s_values_are_counted_beside_its_words() -> None:
     products: list[dict[str, object]] = [
         {"id": str(number), "title": "Lamp", "brand": "Hama", "attrs": {"Farbe": "Rot"}} for number in range(3)
     ]
-    rows = count_words(read_batches([ListFeed(products)], 10), stages()).values.rows()
+    rows = count_words(read_chunks([ListFeed(products)], 10), OwnProcess(stages())).values.rows()
     assert {(row.field, row.value, row.documents) for row in rows} == {("brand", "Hama", 3), ("attrs.Farbe", "Rot", 3)}
 
 
@@ -138,7 +140,7 @@ def test_a_csv_goes_through(tmp_path: Path) -> None:
     (tmp_path / "shop.csv").write_text("sku;name;preis\n7;Stuhl;12\nbroken\n", encoding="utf-8-sig")
     sink = ListSink()
     with DeadLetterFile(tmp_path / "dead") as file:
-        tally = run_stages(read_batches([open_feed(tmp_path / "shop.csv")], 10), stages(), sink, file)
+        tally = run_stages(read_chunks([open_feed(tmp_path / "shop.csv")], 10), stages(), sink, file)
     assert sink.documents["7"].attrs == {"preis": "12"}
     assert tally.dead == 1
 

@@ -12,7 +12,7 @@ from ingest.document import DeadLetter, Document, Record
 from ingest.feeds import Feed, ListFeed, open_dead_letters, open_feed
 from ingest.ledger import Ledger
 from ingest.report import Tally
-from ingest.run import read_batches, run_stages
+from ingest.run import read_chunks, run_stages
 from ingest.sinks import ListSink, Outcome
 from ingest.state import IndexState
 from tests.ingest.test_run import PickySink, stages
@@ -32,7 +32,7 @@ class Shop:
         rules = rules or BookRules()
         before = begin_feeds(ledger, feeds, rules)
         with DeadLetterFile(self.letters) as letters:
-            tally = run_stages(read_batches(feeds, size), stages(), self.sink, letters, ledger=ledger)
+            tally = run_stages(read_chunks(feeds, size), stages(), self.sink, letters, ledger=ledger)
         self.closing = end_feeds(ledger, feeds, before, self.sink, rules, tally)
         ledger.close()
         return tally

@@ -6,21 +6,24 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from plugin.client import OpenSearch
+from plugin.scan import checkpoints, scan_index
+from tests.node.traps import PLACES
 
-PAGE = 2000
+PROGRAM = "from ingest.cli import main; main()"
 IDLE = ("--no-embed", "--no-translate", "--no-pipeline", "--json")
 """Options for runs that are about writing alone."""
 
 
 @dataclass(frozen=True)
 class Ingest:
-    """How to start `ingest run` over one feed, with a polyrank home of its own."""
+    """How to start `ingest run` over one feed, with a polyrank home of its own. `program` is what the process runs."""
 
     feed: Path
     alias: str
@@ -28,10 +31,11 @@ class Ingest:
     home: Path
     options: Sequence[str] = IDLE
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    program: str = PROGRAM
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start a run."""
-        command = [sys.executable, "-c", "from ingest.cli import main; main()", "run", str(self.feed)]
+        command = [sys.executable, "-c", self.program, "run", str(self.feed)]
         command += ["--index", self.alias, "--url", self.url, *self.options]
         environment = {**self.environment, "POLYRANK_HOME": str(self.home)}
         return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -46,7 +50,10 @@ class Ingest:
         return time.perf_counter() - begin
 
     def kill_after(self, seconds: float) -> bool:
-        """Start a run and kill it; return False when it ended before. Raises AssertionError when it failed."""
+        """Start a run and kill it, unless it kills itself before; return False when it ended in peace.
+
+        Raises AssertionError when it failed.
+        """
         process = self.start()
         try:
             _, said = process.communicate(timeout=seconds)
@@ -54,9 +61,9 @@ class Ingest:
             process.send_signal(signal.SIGKILL)
             process.communicate()
             return True
-        if process.returncode != 0:
+        if process.returncode not in (0, -signal.SIGKILL):
             raise AssertionError(f"ingest ended with {process.returncode}: {said.decode()[-2000:]}")
-        return False
+        return process.returncode != 0
 
 
 def kill_often(ingest: Ingest, feeds: Sequence[bytes], kills: int, longest_s: float, rng: random.Random) -> int:
@@ -77,15 +84,38 @@ def kill_often(ingest: Ingest, feeds: Sequence[bytes], kills: int, longest_s: fl
     return ended
 
 
+def kill_at_stages(
+    ingest: Ingest,
+    feeds: Sequence[bytes],
+    kills: int,
+    rng: random.Random,
+    stages: Sequence[str] = tuple(PLACES),
+    timeout_s: float = 900,
+) -> tuple[Counter[str], int]:
+    """Kill runs in each stage in turn, at a random piece of its work and a random time into it, until `kills` died.
+
+    Feeds change as for `kill_often`. Return how many were killed in each stage, and how many runs ended before.
+    """
+    killed: Counter[str] = Counter()
+    ended = 0
+    ingest.feed.write_bytes(feeds[-1])
+    while killed.total() < kills:
+        stage = stages[killed.total() % len(stages)]
+        place = PLACES[stage]
+        trap = f"arm({stage!r}, {rng.randint(1, place.calls)}, {rng.uniform(0.0, place.longest_s)})"
+        program = f"from tests.node.traps import arm; {trap}; {PROGRAM}"
+        if replace(ingest, program=program).kill_after(timeout_s):
+            killed[stage] += 1
+        else:
+            ended += 1
+            ingest.feed.write_bytes(feeds[ended % len(feeds)])
+    ingest.feed.write_bytes(feeds[0])
+    return killed, ended
+
+
 def all_documents(client: OpenSearch, index: str) -> dict[str, dict[str, Any]]:
-    """Return every document of an index by id."""
+    """Return every document of an index, or of the one behind an alias, by id."""
     client.indices.refresh(index=index)
-    found: dict[str, dict[str, Any]] = {}
-    page = client.search(
-        index=index, body={"size": PAGE, "sort": ["_doc"]}, params={"scroll": "2m", "search_pipeline": "_none"}
-    )
-    while page["hits"]["hits"]:
-        found |= {hit["_id"]: hit["_source"] for hit in page["hits"]["hits"]}
-        page = client.scroll(body={"scroll_id": page["_scroll_id"], "scroll": "2m"})
-    client.clear_scroll(body={"scroll_id": [page["_scroll_id"]]})
-    return found
+    (name,) = client.indices.get(index=index)
+    whole = dict.fromkeys(checkpoints(client, name), -1)
+    return {hit["_id"]: hit["_source"] for hit in scan_index(client, name, whole, source=True)}

@@ -3,9 +3,11 @@ from pathlib import Path
 from ingest.dead_letters import DeadLetterFile
 from ingest.fusion.fuse import Fusion
 from ingest.fusion.stage import fuse_batches, title_vectors
-from ingest.run import Stages, read_batches, run_stages
+from ingest.lanes import OwnProcess
+from ingest.run import read_chunks, run_stages
 from ingest.sinks import ListSink
 from ingest.sources.shop import open_shop
+from ingest.stages import Stages, prepare
 from ingest.translate import TranslationMemory
 from rerank.baselines import HashEmbedder
 from rerank.understanding.language import ScriptDetector
@@ -39,7 +41,8 @@ def test_sources_of_a_toml_are_fused_and_every_record_is_accounted_for(tmp_path:
     opened = open_shop([written(tmp_path / "shop.toml", TOML)])
     assert opened.fusion is not None
     stages, sink = Stages(FixedDetector("en"), ScriptDetector(), ("en",)), ListSink()
-    batches = fuse_batches(read_batches(opened.feeds, 1), stages, Fusion(opened.fusion), 2)
+    prepared = OwnProcess(stages).run((prepare,), read_chunks(opened.feeds, 1))
+    batches = fuse_batches(prepared, Fusion(opened.fusion), 2)
     with DeadLetterFile(tmp_path / "dead") as dead:
         tally = run_stages(batches, stages, sink, dead)
     assert {key: (one.title, one.price) for key, one in sink.documents.items()} == {

@@ -45,26 +45,37 @@ class FieldValues:
 
 
 class ValueCounter:
-    """Counts the values of documents: brand, category and attributes, each once a document."""
+    """Counts the values of documents: brand, category and attributes, each once a document. A field of more than
+    `MAX_VALUES` is let go at once, so that titles and numbers under some attribute's name do not fill the memory."""
 
     def __init__(self) -> None:
-        self._counts: Counter[tuple[str, str]] = Counter()
+        self._counts: dict[str, Counter[str]] = {}
+        self._crowded: set[str] = set()
 
     def add(self, fields: Mapping[str, Any]) -> None:
         """Count the short texts among the fields of one document; nested fields have their path as name."""
         for name, value in fields.items():
             if isinstance(value, str) and 0 < len(value.strip()) <= MAX_CHARACTERS and "\t" not in value:
-                self._counts[name, " ".join(value.split())] += 1
+                self._count(name, " ".join(value.split()))
             elif isinstance(value, Mapping):
                 self.add({f"{name}.{key}": item for key, item in value.items()})
 
+    def _count(self, name: str, value: str) -> None:
+        if name in self._crowded:
+            return
+        counts = self._counts.setdefault(name, Counter())
+        counts[value] += 1
+        if len(counts) > MAX_VALUES:
+            self._crowded.add(name)
+            del self._counts[name]
+
     def rows(self) -> list[FieldValue]:
         """Return what was counted often enough, in a fixed order."""
-        sizes = Counter(field for field, _ in self._counts)
         return [
             FieldValue(field, value, count)
-            for (field, value), count in sorted(self._counts.items())
-            if count >= MIN_DOCUMENTS and sizes[field] <= MAX_VALUES
+            for field, counts in sorted(self._counts.items())
+            for value, count in sorted(counts.items())
+            if count >= MIN_DOCUMENTS
         ]
 
 

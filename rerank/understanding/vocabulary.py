@@ -21,6 +21,9 @@ from rerank.understanding.field_values import ValueCounter
 UNSPACED_LANGUAGES = frozenset({"ja", "zh", "ko", "th", "lo", "km", "my"})
 """Not counted: a word boundary is not a space there (Korean: particles are glued to the word)."""
 
+MAX_TERMS = 1_000_000
+"""Terms of one language that are held while counting. Up to there counts are exact."""
+
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 _HEADER = "# polyrank vocabulary 1, documents: "
 
@@ -71,9 +74,17 @@ class Vocabulary:
 
 
 class VocabularyCounter:
-    """Counts the words of a catalogue; feed it texts in their source language, never machine translations."""
+    """Counts the words of a catalogue; feed it texts in their source language, never machine translations.
 
-    def __init__(self) -> None:
+    Memory is bounded: when a language has more than `max_terms`, its rarest terms are forgotten until half are left. A
+    term that comes again starts anew, so its count may be too low by the sum of the counts that were forgotten.
+
+    Source: Manku, Motwani, 2002, "Approximate frequency counts over data streams", VLDB (lossy counting; here the
+    buckets end when the memory is full).
+    """
+
+    def __init__(self, max_terms: int = MAX_TERMS) -> None:
+        self._max_terms = max_terms
         self._documents: Counter[str] = Counter()
         self._counts: dict[str, Counter[str]] = {}
         self.values = ValueCounter()
@@ -89,7 +100,10 @@ class VocabularyCounter:
             terms.update(words)
             terms.update(f"{left} {right}" for left, right in pairwise(words))
         self._documents[language] += 1
-        self._counts.setdefault(language, Counter()).update(terms)
+        counts = self._counts.setdefault(language, Counter())
+        counts.update(terms)
+        if len(counts) > self._max_terms:
+            self._counts[language] = _halved(counts, self._max_terms // 2)
 
     def vocabulary(self, *, minimum: int = 1) -> Vocabulary:
         """Return what was counted, without the terms of fewer than `minimum` documents."""
@@ -98,6 +112,16 @@ class VocabularyCounter:
             for language, counter in self._counts.items()
         }
         return Vocabulary(dict(self._documents), counts)
+
+
+def _halved(counts: Counter[str], size: int) -> Counter[str]:
+    """Return the terms without the rarest: all of a count are forgotten together, until at most `size` are left."""
+    sizes = Counter(counts.values())
+    left, least = len(counts), 0
+    while left > size:
+        least += 1
+        left -= sizes[least]
+    return Counter({term: count for term, count in counts.items() if count > least})
 
 
 def write_vocabulary(folder: Path, alias: str, vocabulary: Vocabulary) -> Path:

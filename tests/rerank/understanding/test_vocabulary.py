@@ -51,3 +51,14 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other.tsv.gz").write_bytes(b"plain text")
     with pytest.raises(ResourceError, match="ingest the catalogue again"):
         read_vocabulary(tmp_path / "other.tsv.gz")
+
+
+def test_memory_is_bounded_and_frequent_words_stay() -> None:
+    counter = VocabularyCounter(max_terms=100)
+    for place in range(1050):
+        counter.add("en", f"wireless\nserial{place}")
+        assert len(counter.vocabulary().counts["en"]) <= 100
+    vocabulary = counter.vocabulary()
+    assert vocabulary.frequency("en", "wireless") == vocabulary.size("en") == 1050
+    assert vocabulary.frequency("en", "serial1049") == 1
+    assert vocabulary.frequency("en", "serial0") == 0

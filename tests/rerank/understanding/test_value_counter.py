@@ -1,0 +1,21 @@
+from rerank.understanding.field_values import MAX_VALUES, MIN_DOCUMENTS, ValueCounter
+
+
+def test_values_that_are_frequent_enough_are_listed_by_field() -> None:
+    counter = ValueCounter()
+    for _ in range(MIN_DOCUMENTS):
+        counter.add({"brand": "Pelikan", "attrs": {"colour": "dark  blue"}})
+    counter.add({"attrs": {"colour": "once"}})
+    assert [(row.field, row.value, row.documents) for row in counter.rows()] == [
+        ("attrs.colour", "dark blue", MIN_DOCUMENTS),
+        ("brand", "Pelikan", MIN_DOCUMENTS),
+    ]
+
+
+def test_a_field_of_too_many_values_is_let_go_for_good() -> None:
+    counter = ValueCounter()
+    for place in range(MAX_VALUES + 1):
+        counter.add({"serial": str(place)})
+    for _ in range(MIN_DOCUMENTS):
+        counter.add({"serial": "0", "brand": "Pelikan"})
+    assert [row.field for row in counter.rows()] == ["brand"]

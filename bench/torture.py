@@ -41,6 +41,8 @@ DATA = Path("../shared/data/chorus-icecat")
 WITH_VECTORS = tuple(option for option in IDLE if option != "--no-embed")
 LEAST_COSINE = 0.99
 FAULTY_REQUESTS = 60
+BATCHES = 64
+"""As many batches at least, so that there are places to be killed at in a small catalogue, too."""
 
 
 @click.command()
@@ -66,10 +68,11 @@ def main(data: Path, kills: int, restarts: int, seed: int, limit: int | None, em
         click.echo(f"a quiet run over {len(whole.splitlines())} products: {took_s:.1f} s")
         storm(Ingest(feed, "stormed", url, folder / "stormed"), folder / "dead.jsonl")
         compare(url, "stormed", vectors=False)
-        tortured = Ingest(feed, "tortured", url, folder / "tortured", options)
+        small = ("--batch-size", str(max(1, min(256, len(whole.splitlines()) // BATCHES))))
+        tortured = Ingest(feed, "tortured", url, folder / "tortured", (*options, *small))
         begin = time.perf_counter()
         stages = [stage for stage in PLACES if embed or stage != "embed"]
-        killed, ended = kill_at_stages(tortured, [whole, other], kills, rng, stages)
+        killed, ended = kill_at_stages(tortured, [whole, other], kills, rng, stages, tell=click.echo)
         click.echo(f"killed in {dict(killed)}, {ended} ended before, in {time.perf_counter() - begin:.0f} s")
         tortured.finish(900)
         compare(url, "tortured", vectors=embed)

@@ -5,7 +5,9 @@ import csv
 import gzip
 import io
 import json
+import lzma
 import random
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -13,11 +15,13 @@ from xml.sax.saxutils import escape
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
+from backports import zstd
 
 from ingest.dead_letters import DeadLetterFile
 from ingest.document import DeadLetter
 from ingest.errors import FeedError
 from ingest.feeds import open_dead_letters, open_feed
+from ingest.report import Tally
 from ingest.run import read_chunks, run_stages
 from ingest.sinks import ListSink
 from ingest.stages import Stages
@@ -27,7 +31,19 @@ from tests.ingest.test_stages import FixedDetector
 DEMO = Path(__file__).parents[2] / "demo" / "catalogue.jsonl"
 PRODUCTS = [json.loads(line) for line in DEMO.read_text(encoding="utf-8").splitlines()[:40]]
 SEEDS = range(200)
-FORMATS = ("a.jsonl", "a.csv", "a.tsv", "shopify.csv", "woo.csv", "a.xml", "a.jsonl.gz", "a.parquet")
+FORMATS = (
+    "a.jsonl",
+    "a.csv",
+    "a.tsv",
+    "shopify.csv",
+    "woo.csv",
+    "a.xml",
+    "a.jsonl.gz",
+    "a.parquet",
+    "a.jsonl.zst",
+    "a.csv.xz",
+    "utf16.csv",
+)
 
 
 def table(columns: dict[str, str], separator: str = ",") -> bytes:
@@ -74,6 +90,9 @@ WHOLE: dict[str, Callable[[], bytes]] = {
     "a.xml": xml,
     "a.jsonl.gz": lambda: gzip.compress(JSONL, mtime=0),
     "a.parquet": parquet_bytes,
+    "a.jsonl.zst": lambda: zstd.compress(JSONL),
+    "a.csv.xz": lambda: lzma.compress(table(PLAIN)),
+    "utf16.csv": lambda: table(PLAIN).decode().encode("utf-16"),
 }
 
 FRAGMENTS: tuple[bytes, ...] = (
@@ -146,21 +165,41 @@ def test_an_undamaged_feed_gives_every_product(tmp_path: Path, name: str) -> Non
     assert (tally.read, tally.dead, len(sink.documents)) == (40, 0, 40)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_damaged_feed_ends_cleanly(tmp_path: Path, seed: int) -> None:
+def run_damaged(folder: Path, seed: int) -> tuple[str, ListSink, Tally | None, str]:
+    """Run over the feed of a seed; return its name, what was written, the counts and the error that ended it."""
     dice = random.Random(seed)
     name = FORMATS[seed % len(FORMATS)]
-    (tmp_path / name).write_bytes(mutated(WHOLE[name](), dice))
-    sink, letters, broken = ListSink(), tmp_path / "dead", ""
-    with DeadLetterFile(letters) as dead:
+    (folder / name).write_bytes(mutated(WHOLE[name](), dice))
+    sink = ListSink()
+    with DeadLetterFile(folder / "dead") as dead:
         try:
-            tally = run_stages(read_chunks([open_feed(tmp_path / name)], 16), stages(), sink, dead)
+            return name, sink, run_stages(read_chunks([open_feed(folder / name)], 16), stages(), sink, dead), ""
         except FeedError as error:
-            broken = str(error)
+            return name, sink, None, str(error)
+
+
+def test_damages_reach_every_end(tmp_path: Path) -> None:
+    ends: Counter[str] = Counter()
+    for seed in SEEDS:
+        _, sink, tally, broken = run_damaged(tmp_path, seed)
+        ends["broken off"] += bool(broken)
+        ends["broken off after documents"] += bool(broken and sink.documents)
+        ends["dead letters"] += bool(tally and tally.dead)
+        ends["whole"] += bool(tally and not tally.dead)
+        if len(+ends) == 4:
+            return
+    raise AssertionError(f"only {dict(ends)}")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_damaged_feed_ends_cleanly(tmp_path: Path, seed: int) -> None:
+    name, sink, tally, broken = run_damaged(tmp_path, seed)
+    letters = tmp_path / "dead"
     if broken:
         assert str(tmp_path) in broken
         assert "\n" not in broken
         return
+    assert tally is not None
     assert tally.read == tally.created + tally.dead + tally.duplicates
     assert tally.created == len(sink.documents)
     if name == "a.jsonl":

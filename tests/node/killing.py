@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,7 @@ def kill_at_stages(
     rng: random.Random,
     stages: Sequence[str] = tuple(PLACES),
     timeout_s: float = 900,
+    tell: Callable[[str], None] = lambda message: None,
 ) -> tuple[Counter[str], int]:
     """Kill runs in each stage in turn, at a random piece of its work and a random time into it, until `kills` died.
 
@@ -106,6 +107,7 @@ def kill_at_stages(
         program = f"from tests.node.traps import arm; {trap}; {PROGRAM}"
         if replace(ingest, program=program).kill_after(timeout_s):
             killed[stage] += 1
+            tell(f"kill {killed.total()}: {stage}")
         else:
             ended += 1
             ingest.feed.write_bytes(feeds[ended % len(feeds)])

@@ -2,8 +2,10 @@
 
     python -m bench.deadline --index products --queries demo/queries.jsonl --qrels demo/qrels.tsv [--svg FILE]
 
-Needs `plugin up` with its service and an ingested index. A proxy in front of the service adds each delay to every call;
-the cluster points at it while this runs. The pipeline is the installed one with chunks of 10 documents.
+Needs `plugin up` with its service and an ingested index. A proxy in front of the service adds each delay to every call,
+and takes it off the time that the call gives the service, as a service does that is busy for so long before it begins;
+the cluster points at the proxy while this runs. The pipeline is the installed one. Beside each cell the same queries
+are asked without a pipeline: what a plain search needs at that moment in that machine's state.
 """
 
 import copy
@@ -11,6 +13,7 @@ import json
 import statistics
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,7 +36,6 @@ DEADLINES_MS = (50, 100, 200, 400, 800, 1600)
 GRACE_MS = 20
 """What a response may take beyond its deadline."""
 KEY = "polyrank.service.urls"
-CHUNK = 10
 Json = dict[str, Any]
 
 
@@ -52,11 +54,21 @@ class SlowProxy:
                 self._answer(200, b"{}")
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                sent = self.rfile.read(int(self.headers["Content-Length"]))
+                if len(sent) < int(self.headers["Content-Length"]):  # hung up in the middle
+                    self.close_connection = True
+                    return
+                body = json.loads(sent)
                 time.sleep(proxy.delay_ms / 1000)
-                request = urllib.request.Request(target + self.path, body, {"Content-Type": "application/json"})
-                with urllib.request.urlopen(request, timeout=60) as answer:
-                    self._answer(answer.status, answer.read())
+                body["deadline_ms"] = max(1, body["deadline_ms"] - proxy.delay_ms)
+                request = urllib.request.Request(
+                    target + self.path, json.dumps(body).encode(), {"Content-Type": "application/json"}
+                )
+                try:
+                    with urllib.request.urlopen(request, timeout=60) as answer:
+                        self._answer(answer.status, answer.read())
+                except urllib.error.HTTPError as refused:  # shed: no time was left
+                    self._answer(refused.code, refused.read())
 
             def _answer(self, status: int, body: bytes) -> None:
                 try:
@@ -106,7 +118,7 @@ def run(
     deadline_ms: int,
 ) -> Json:
     """Ask every query once with this deadline; return times, quality and how much was lost."""
-    walls, ranking, read, degraded = [], {}, [], 0
+    walls, plain, last, ranking, read, degraded = [], [], [], {}, [], 0
     for query in queries:
         body = {
             "query": plain_query(query.text),
@@ -115,17 +127,22 @@ def run(
             "search_pipeline": pipeline,
             "ext": {"polyrank": {"deadline_ms": deadline_ms}},
         }
+        unranked = {"query": body["query"], "size": 10, "_source": False}
+        plain.append(client.ask("POST", f"/{index}/_search?search_pipeline=_none", json.dumps(unranked).encode())[1])
         content, wall = client.ask("POST", f"/{index}/_search", json.dumps(body).encode())
         answer = json.loads(content)
         walls.append(wall)
+        last.append(wall - answer["ext"]["polyrank"]["timings_ms"]["total"])
         ranking[query.query_id] = [hit["_id"] for hit in answer["hits"]["hits"]]
         read.append(answer["ext"]["polyrank"]["reranked"])
         degraded += answer["ext"]["polyrank"]["degraded"] is not None
-    p99 = statistics.quantiles(walls, n=100)[98]
+    p99, plain_p99, last_p99 = (statistics.quantiles(times, n=100)[98] for times in (walls, plain, last))
     return {
         "p50_ms": round(statistics.median(walls), 1),
         "p99_ms": round(p99, 1),
         "over_ms": round(p99 - deadline_ms, 1),
+        "plain_p99_ms": round(plain_p99, 1),
+        "outside_p99_ms": round(last_p99, 1),
         "nDCG@10": round(mean(per_query(ranking, judgements)["nDCG@10"]), 4),
         "reranked": round(statistics.mean(read), 1),
         "degraded": degraded / len(queries),
@@ -165,6 +182,7 @@ def draw(results: dict[int, dict[int, Json]]) -> str:
 @click.option("--limit", default=60, show_default=True, help="Queries asked a cell.")
 @click.option("--delay", "delays", type=int, multiple=True, default=DELAYS_MS, show_default=True)
 @click.option("--deadline", "deadlines", type=int, multiple=True, default=DEADLINES_MS, show_default=True)
+@click.option("--chunk", type=int, help="Documents a call; default the pipeline's.")
 @click.option("--svg", type=click.Path(path_type=Path), help="Draw the curves there.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures there too.")
 def main(
@@ -174,6 +192,7 @@ def main(
     limit: int,
     delays: Sequence[int],
     deadlines: Sequence[int],
+    chunk: int | None,
     svg: Path | None,
     json_path: Path | None,
 ) -> None:
@@ -184,7 +203,8 @@ def main(
     client = Client(stack.url)
     pipeline = copy.deepcopy(read_pipeline(connect(stack.url), index))
     rerank = processor_of(pipeline)["rerank"]
-    rerank["chunk"] = min(CHUNK, rerank.get("window", 50))
+    if chunk is not None:
+        rerank["chunk"] = min(chunk, rerank.get("window", 50))
     judgements = read_qrels(qrels)
     judged = {judgement.query_id for judgement in judgements if judgement.relevance > 0}
     asked = [query for query in read_queries(queries) if query.query_id in judged][:limit]

@@ -149,6 +149,25 @@ def wait_for_node(config: NodeConfig, daemon: Daemon, *, nodes: int, patience_s:
         time.sleep(0.1)
 
 
+def red_indices(url: str, *, patience_s: float = 60.0) -> list[str]:
+    """Return the indices that a search cannot use yet: some shard of theirs has not started after `patience_s` seconds.
+
+    A node answers before its shards have started; returns as soon as every index is at least yellow, with none.
+    Raises NodeError when the node does not answer.
+    """
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            with urllib.request.urlopen(f"{url}/_cluster/health?level=indices&timeout=5s", timeout=10.0) as response:
+                indices = json.load(response)["indices"]
+        except (OSError, ValueError) as error:
+            raise NodeError(f"{url} does not tell the state of its indices: {error}") from error
+        red = sorted(name for name, index in indices.items() if index["status"] == "red")
+        if not red or time.monotonic() > deadline:
+            return red
+        time.sleep(0.1)
+
+
 def _serves(config: NodeConfig, daemon: Daemon) -> bool:
     """Say whether the node answers. Two nodes started at once may have been given one port: only one gets it."""
     try:

@@ -19,7 +19,7 @@ from plugin.errors import NodeError
 from plugin.ground import Ground, ground_for, sweep_abandoned
 from plugin.layout import Distribution, add_plugin, lay_out
 from plugin.model_service import service_log, start_service, wait_for_service
-from plugin.node import NodeConfig, node_log, start_node, wait_for_node
+from plugin.node import NodeConfig, node_log, red_indices, start_node, wait_for_node
 from plugin.processes import stop
 from plugin.progress import ProgressFactory, silent
 from plugin.stack import Member, Stack, read_stack, write_stack
@@ -140,6 +140,11 @@ class _Launch:
         for config, node in self._configs:
             wait_for_node(config, node.daemon, nodes=cluster_size)
             self.say(f"{node.name} answers at {node.url} ({time.monotonic() - began:.1f} s)")
+        if self._configs and stack.url and (red := red_indices(stack.url)):
+            self.say(
+                f"searches of {', '.join(red)} will fail: not all shards have started, as when a node with their data "
+                "is missing (`plugin status` lists the nodes)"
+            )
         if service and self.started and stack.url:
             announce_service(stack.url, [service.url])
 

@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from plugin.errors import NodeError
 from plugin.ground import ground_for
-from plugin.node import NodeConfig, wait_for_node
+from plugin.node import NodeConfig, red_indices, wait_for_node
 from plugin.processes import Daemon
 from plugin.stack import read_stack
 from rerank.home import polyrank_home
@@ -82,6 +83,9 @@ def test_up_kill_up_down(shell: Shell) -> None:
     assert plugins == {(node, plugin) for node in ("node-1", "node-2") for plugin in ("opensearch-knn", "polyrank")}
     assert service_urls(url) == [state["service"]["url"]]
 
+    shards = {"settings": {"index": {"number_of_shards": 6, "number_of_replicas": 0}}}
+    httpx.put(f"{url}/spread", json=shards, timeout=120).raise_for_status()  # on both nodes
+
     kill(state["service"]["pid"])
     kill(state["nodes"][1]["pid"])
     state = shell.status()
@@ -91,6 +95,7 @@ def test_up_kill_up_down(shell: Shell) -> None:
 
     said = shell.plugin("up", "--heap", "256m")
     assert "node-1 is already running" in said
+    assert get(f"{url}/spread/_search")["_shards"] == {"total": 6, "successful": 6, "skipped": 0, "failed": 0}
     healed = shell.status()
     assert healed["nodes"][0]["pid"] == state["nodes"][0]["pid"]
     assert [node["ready"] for node in healed["nodes"]] == [True, True]
@@ -119,6 +124,16 @@ def test_a_requested_port_in_use_is_said_at_once(shell: Shell) -> None:
         port = busy.getsockname()[1]
         assert f"port {port} on 127.0.0.1 is in use" in shell.plugin("up", "--port", str(port), code=1)
     assert shell.status() == {"nodes": [], "service": None}
+
+
+def test_an_index_that_cannot_start_is_named_and_not_waited_for_forever(node: RunningNode) -> None:
+    nowhere = {"settings": {"index.routing.allocation.require._name": "nobody"}}
+    httpx.put(f"{node.url}/stranded?wait_for_active_shards=0", json=nowhere, timeout=120).raise_for_status()
+    assert red_indices(node.url, patience_s=0.3) == ["stranded"]
+    httpx.delete(f"{node.url}/stranded", timeout=120).raise_for_status()
+    assert red_indices(node.url, patience_s=0.3) == []
+    with pytest.raises(NodeError, match="does not tell the state of its indices"):
+        red_indices("http://127.0.0.1:9")
 
 
 def test_another_node_that_took_the_port_is_not_taken_for_ours(node: RunningNode, tmp_path: Path) -> None:

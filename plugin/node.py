@@ -153,18 +153,21 @@ def red_indices(url: str, *, patience_s: float = 60.0) -> list[str]:
     """Return the indices that a search cannot use yet: some shard of theirs has not started after `patience_s` seconds.
 
     A node answers before its shards have started; returns as soon as every index is at least yellow, with none.
-    Raises NodeError when the node does not answer.
+    Raises NodeError when the node does not tell in that time.
     """
     deadline = time.monotonic() + patience_s
     while True:
+        late = time.monotonic() > deadline
         try:
             with urllib.request.urlopen(f"{url}/_cluster/health?level=indices&timeout=5s", timeout=10.0) as response:
                 indices = json.load(response)["indices"]
         except (OSError, ValueError) as error:
-            raise NodeError(f"{url} does not tell the state of its indices: {error}") from error
-        red = sorted(name for name, index in indices.items() if index["status"] == "red")
-        if not red or time.monotonic() > deadline:
-            return red
+            if late:
+                raise NodeError(f"{url} does not tell the state of its indices: {error}") from error
+        else:
+            red = sorted(name for name, index in indices.items() if index["status"] == "red")
+            if not red or late:
+                return red
         time.sleep(0.1)
 
 

@@ -133,7 +133,7 @@ def test_an_index_that_cannot_start_is_named_and_not_waited_for_forever(node: Ru
     httpx.delete(f"{node.url}/stranded", timeout=120).raise_for_status()
     assert red_indices(node.url, patience_s=0.3) == []
     with pytest.raises(NodeError, match="does not tell the state of its indices"):
-        red_indices("http://127.0.0.1:9")
+        red_indices("http://127.0.0.1:9", patience_s=0.3)
 
 
 def test_another_node_that_took_the_port_is_not_taken_for_ours(node: RunningNode, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from rerank.batching import pad
 from rerank.bundle import MODEL, TOKENIZER, Bundle, load_bundle, refuse_foreign_folder, write_bundle
 from rerank.errors import BundleError
 from rerank.evaluation.candidates import CandidateList, sample_lists
+from rerank.exporting.first_token import keep_first_token
 from rerank.exporting.model_card import model_card
 from rerank.exporting.onnx_file import LARGEST_FILE, load_model, save_model
 from rerank.exporting.parity import check_parity
@@ -56,7 +57,10 @@ def export(
         traced.mkdir()
         folder.mkdir()
         _to_onnx(source, traced / MODEL, manifest)
-        files = {**save_model(load_model(traced / MODEL), folder, largest=largest_file), TOKENIZER: source.tokenizer}
+        graph = load_model(traced / MODEL)
+        if source.task == "rerank":
+            keep_first_token(graph)
+        files = {**save_model(graph, folder, largest=largest_file), TOKENIZER: source.tokenizer}
         trial = write_bundle(Path(scratch) / "trial", manifest, files, "")
         parity = check_parity(source, trial, lists or sample_lists())
         metrics = {

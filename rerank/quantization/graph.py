@@ -1,5 +1,6 @@
 """Rewrites a model's graph: constant matrix products and embedding tables in int8."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,10 +46,17 @@ class _Rewriter:
         self._nodes: list[Any] = []
         self._constants: dict[str, NDArray[Any]] = {}
         self._read: dict[str, tuple[str, str | None]] = {}
+        self._readers: dict[str, list[Any]] = defaultdict(list)
+        self._merged: set[str] = set()
+        for node in graph.node:
+            for name in node.input:
+                self._readers[name].append(node)
 
     def rewrite(self) -> None:
         products = {node.output[0] for node in constant_products(self._graph)}
         for node in self._graph.node:
+            if node.output[0] in self._merged:
+                continue
             if node.output[0] in products and node.input[0] in self._grids:
                 self._product(node)
             elif node.op_type == "Gather" and self._is_table(node.input[0]):
@@ -104,6 +112,14 @@ class _Rewriter:
         largest = self._add("Max", [peak, self._constant("int8_least", 1e-12, np.float32)], f"{prefix}_max")
         return self._add("Div", [value, largest], f"{prefix}_relative"), largest
 
+    def _bias(self, product: str) -> Any | None:
+        """Return the node that adds a constant vector to a product and is its only reader."""
+        readers = self._readers[product]
+        if len(readers) != 1 or readers[0].op_type != "Add":
+            return None
+        other = next((name for name in readers[0].input if name != product), "")
+        return readers[0] if other in self._weights and len(self._weights[other].dims) == 1 else None
+
     def _product(self, node: Any) -> None:
         grid, name, output = self._grids[node.input[0]], node.input[1], node.output[0]
         activation, largest = self._activation(node.input[0])
@@ -120,12 +136,20 @@ class _Rewriter:
             f"{prefix}_zero",
             self._constant(f"{key}_zero", 0, np.int8),
         ]
+        shift = -grid.offset * (integers * scales / factors[:, None]).sum(axis=0)
+        if (bias := self._bias(output)) is not None:
+            shift = shift + self._numpy.to_array(self._weights[next(item for item in bias.input if item != output)])
+            output = bias.output[0]
+            self._merged.add(output)
         steps: list[tuple[str, str]] = []
         if largest is not None:
             steps.append(("Mul", largest))
-        if grid.offset:
-            shift = -grid.offset * (integers * scales / factors[:, None]).sum(axis=0)
-            steps.append(("Add", self._constant(f"{key}_shift", shift, np.float32)))
+        if np.any(shift):
+            added = self._constant(f"{key}_shift", shift, np.float32)
+            if steps:
+                steps.append(("Add", added))
+            else:
+                inputs.append(added)
         names = [f"{output}_step{number}" for number in range(len(steps))] + [output]
         self._add("MatMulIntegerToFloat", inputs, names[0], domain="com.microsoft")
         for (kind, operand), before, after in zip(steps, names, names[1:], strict=False):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rerank.quantization.fit import Grid
 
-FIXED_ENOUGH = 1.5
+FIXED_ENOUGH = 3.0
 """The mixed form gives an activation a fixed grid when that costs at most this multiple of the per-token error."""
 
 KEPT_SHARES = (0.125, 0.25, 0.5)

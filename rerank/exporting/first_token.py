@@ -14,15 +14,31 @@ from numpy.typing import NDArray
 from rerank.exporting.onnx_file import import_onnx
 
 PER_TOKEN = frozenset(
-    "Add Sub Mul Div Pow Sqrt Erf Tanh Sigmoid Relu Gelu Identity Cast LayerNormalization MatMul".split()
+    [
+        "Add",
+        "Sub",
+        "Mul",
+        "Div",
+        "Pow",
+        "Sqrt",
+        "Erf",
+        "Tanh",
+        "Sigmoid",
+        "Relu",
+        "Gelu",
+        "Identity",
+        "Cast",
+        "LayerNormalization",
+        "MatMul",
+    ]
 )
-"""Nodes that compute each token from that token alone, if their constants are vectors or numbers (of MatMul: a matrix)."""
+"""Nodes that compute each token from that token alone, if their constants are vectors (of MatMul: a matrix)."""
 
 FIRST = "first_token"
 
 
 def keep_first_token(model: Any) -> int:
-    """Where a graph takes the first token of a sequence, take it before the computation that only leads there, in place.
+    """Where a graph takes the first token, take it before the computation that only leads there, in place.
 
     Returns:
         How many nodes compute one token now instead of all; 0 for a graph that was here before.
@@ -52,10 +68,13 @@ def keep_first_token(model: Any) -> int:
 
 
 def _constants(graph: Any, onnx: Any) -> Mapping[str, NDArray[Any]]:
+    """Return name -> value; torch writes equal weights once and passes them on by `Identity`."""
     found = {item.name: onnx.numpy_helper.to_array(item) for item in graph.initializer}
     for node in graph.node:
         if node.op_type == "Constant" and node.attribute[0].name == "value":
             found[node.output[0]] = onnx.numpy_helper.to_array(node.attribute[0].t)
+        elif node.op_type == "Identity" and node.input[0] in found:
+            found[node.output[0]] = found[node.input[0]]
     return found
 
 

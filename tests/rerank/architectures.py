@@ -7,6 +7,7 @@ from typing import Any
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from rerank.exporting.samples import SAMPLE_PAIRS
+from rerank.exporting.source import INPUT_NAMES
 
 KINDS = ("bert", "xlm-roberta", "deberta-v2", "modernbert")
 _LINES = [text for pair in SAMPLE_PAIRS for text in (pair.query, pair.document)]
@@ -52,10 +53,11 @@ def save_model(folder: Path, kind: str = "bert", *, labels: int | None = None, p
     return folder
 
 
-def _special(kind: str) -> dict[str, str]:
+def _special(kind: str) -> dict[str, Any]:
     if kind == "xlm-roberta":
         return {"pad_token": "<pad>", "unk_token": "<unk>", "cls_token": "<s>", "sep_token": "</s>"}
-    return {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    return special | ({"model_input_names": [*INPUT_NAMES]} if kind == "bert" else {})
 
 
 def _wordpiece() -> Tokenizer:

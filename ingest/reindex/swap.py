@@ -7,11 +7,12 @@ from time import perf_counter
 from typing import Any
 
 from ingest.errors import ReindexError
+from ingest.lock import locked
 from ingest.reindex.build import conversion
 from ingest.reindex.changes import CaughtUp, catch_up, forget, written_since
 from ingest.reindex.generations import candidate, find_generations, read_note, write_note
 from ingest.reindex.stored import Conversion
-from plugin.client import OpenSearch, cluster_errors
+from plugin.client import OpenSearch, cluster_errors, cluster_id
 from plugin.scan import checkpoints
 
 DEFAULT_PIPELINE = "index.search.default_pipeline"
@@ -42,7 +43,8 @@ def swap(client: OpenSearch, alias: str, *, index: str | None = None, force: boo
     """Let the alias point at a built index instead of the one it points at: one atomic update.
 
     Before it the new index catches up with the old one and takes over its default search pipeline, so that nothing
-    is left to do but the update; after it, it catches up with what was being written at that moment.
+    is left to do but the update; after it, it catches up with what others were writing at that moment. A run of this
+    machine would go on writing to the index that it began with, so there must be none.
 
     Args:
         client: as `plugin.client.connect` returns.
@@ -51,11 +53,18 @@ def swap(client: OpenSearch, alias: str, *, index: str | None = None, force: boo
         force: although `verify` has not passed for this pair of indices.
 
     Raises:
+        LockedError: a run writes into the alias, or a build into the new index.
         ReindexError: there is nothing to swap to, it did not pass, or it refuses documents of the old one.
         ClusterError: the cluster cannot be reached or refuses; the alias is then where it was.
     """
-    generations = find_generations(client, alias)
-    old, new = generations.searched, candidate(client, generations, index)
+    with locked(alias, cluster := cluster_id(client)):
+        generations = find_generations(client, alias)
+        old, new = generations.searched, candidate(client, generations, index)
+        with locked(new, cluster):
+            return _swap(client, alias, old, new, force=force)
+
+
+def _swap(client: OpenSearch, alias: str, old: str, new: str, *, force: bool) -> Swapped:
     if not force:
         _check_passed(client, alias, old, new)
     makes = conversion(client, old, new)
@@ -74,9 +83,15 @@ def rollback(client: OpenSearch, alias: str) -> Swapped:
     The old index is as it was at the swap; the next `ingest run` brings it up to date.
 
     Raises:
+        LockedError: a run writes into the alias.
         ReindexError: the index searched did not come by a swap, or the old one was dropped.
         ClusterError: the cluster cannot be reached or refuses; the alias is then where it was.
     """
+    with locked(alias, cluster_id(client)):
+        return _rollback(client, alias)
+
+
+def _rollback(client: OpenSearch, alias: str) -> Swapped:
     generations = find_generations(client, alias)
     new = generations.searched
     note = read_note(client, new)
@@ -99,16 +114,22 @@ def clean(client: OpenSearch, alias: str, *, keep: int = 1) -> list[str]:
     An index whose build broke off is dropped in any case.
 
     Raises:
+        LockedError: a run writes into the alias, or a build into an index that is to be dropped.
         ReindexError: there is no such alias.
         ClusterError: the cluster cannot be reached or refuses.
     """
+    with locked(alias, cluster := cluster_id(client)):
+        return _clean(client, alias, keep, cluster)
+
+
+def _clean(client: OpenSearch, alias: str, keep: int, cluster: str) -> list[str]:
     generations = find_generations(client, alias)
     others = [name for name in reversed(generations.names) if name != generations.searched]
     broken = [name for name in others if _broke_off(client, name)]
     whole = [name for name in others if name not in broken]
     dropped = sorted([*broken, *whole[keep:]])
     for name in dropped:
-        with cluster_errors(f"drop {name}"):
+        with locked(name, cluster), cluster_errors(f"drop {name}"):
             client.indices.delete(index=name)
         forget(name)
     return dropped

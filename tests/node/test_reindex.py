@@ -13,8 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ingest.cli import main
+from ingest.lock import locked
 from ingest.reindex.swap import rollback, swap
-from plugin.client import OpenSearch, cluster_errors, connect
+from plugin.client import OpenSearch, cluster_errors, cluster_id, connect
 from plugin.index import read_meta
 from plugin.pipelines import config_for, install_pipeline
 from rerank.embedder import load_embedder
@@ -161,6 +162,20 @@ def test_the_way_back_and_cleaning_up(reindexed: Shop) -> None:
     assert reindexed.brands(ALIAS) == {"old": COUNT}
     assert reindexed.told("reindex", "clean", "--keep", "0") == {"dropped": [NEW]}
     assert list(client.indices.get(index=f"{ALIAS}-*")) == [OLD]
+
+
+def test_nothing_moves_while_a_run_or_a_build_writes(reindexed: Shop) -> None:
+    cluster = cluster_id(reindexed.client)
+    with locked(ALIAS, cluster):
+        for command in ("swap", "rollback", "clean"):
+            refused = reindexed.ingest("reindex", command, *(["--force"] if command == "swap" else []))
+            assert refused.exit_code == 75, refused.output
+            assert f"writes into {ALIAS}; wait until it ends" in refused.stderr
+    with locked(NEW, cluster):
+        assert reindexed.ingest("reindex", "swap", "--force").exit_code == 75
+        assert reindexed.ingest("reindex", "clean", "--keep", "0").exit_code == 75
+    assert list(reindexed.client.indices.get_alias(name=ALIAS)) == [OLD]
+    assert reindexed.client.indices.exists(index=NEW)
 
 
 def test_a_build_that_broke_off_is_gone_on_with(reindexed: Shop) -> None:

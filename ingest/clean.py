@@ -7,6 +7,7 @@ from typing import Any
 
 from ingest.attributes import attributes_text
 from ingest.document import DeadLetter, Document, Record
+from ingest.image_vector import parse_vector
 from ingest.normalize import clean_text, clean_value, parse_gtins, parse_moment, parse_price
 from rerank.protocols import UNDETERMINED
 from rerank.translation.words import fold
@@ -25,6 +26,8 @@ FIELD_NAMES: Mapping[str, tuple[str, ...]] = {
     "mpn": ("mpn", "manufacturer_part_number", "part_number"),
     "updated": ("updated", "updated_at", "last_modified", "date_modified"),
     "language": ("language", "lang", "content_language"),
+    "image": ("image", "image_link", "image_url", "image_src", "images"),
+    "image_vector": ("image_vector",),
     "attrs": ("attrs", "attributes"),
 }
 """Our name -> names in feeds, the first present wins; case, spaces and hyphens do not matter."""
@@ -33,6 +36,7 @@ ALIASES = frozenset(alias for aliases in FIELD_NAMES.values() for alias in alias
 
 LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]{1,8})*")
 MAX_ID_BYTES = 512
+NEXT_ADDRESS = re.compile(r"[,;|]\s*(?=https?://)")
 
 
 class Brands:
@@ -72,9 +76,9 @@ def is_tombstone(record: Record) -> bool:
 def clean(record: Record, brands: Brands = NO_ALIASES) -> Document | DeadLetter:
     """Make a document of a record. Its language is the declared one, else `und`; nothing is detected here.
 
-    A record without id, or without any title and text, is a dead letter. A price, GTIN, time or language that cannot
-    be read is left out (the raw value stays in `attrs`) and named in `problems`. Columns that are none of ours
-    become attributes.
+    A record without id, without any title and text, or with a broken image vector is a dead letter. A price, GTIN, time
+    or language that cannot be read is left out (the raw value stays in `attrs`) and named in `problems`. Columns that
+    are none of ours become attributes.
     """
     fields, extra = _sorted_out(record.fields)
     doc_id, reason = _identifier(fields.get("id"))
@@ -86,6 +90,9 @@ def clean(record: Record, brands: Brands = NO_ALIASES) -> Document | DeadLetter:
     told = {key: value for key, value in extra.items() if _plain_name(key) not in ALIASES}
     if not title and not text:
         return DeadLetter(record.feed, record.line, "the record has neither title nor text", record=record.fields)
+    vector = parse_vector(fields.get("image_vector"))
+    if isinstance(vector, str):
+        return DeadLetter(record.feed, record.line, vector, record=record.fields)
     problems: dict[str, Any] = {}
     price, currency = _price(fields, problems)
     gtin, whole = parse_gtins(fields.get("gtin"))
@@ -113,6 +120,8 @@ def clean(record: Record, brands: Brands = NO_ALIASES) -> Document | DeadLetter:
         mpn=_text(fields.get("mpn")) or None,
         measures=parse_measures((title, attributes, text)),
         updated=updated,
+        image=_first_address(fields.get("image")),
+        image_vector=vector,
         attrs=clean_value({**extra, **own, **problems}),
         problems=tuple(problems),
     )
@@ -178,6 +187,13 @@ def _text(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
     return clean_text(str(value))
+
+
+def _first_address(value: Any) -> str | None:
+    """Return where a product's first picture is: the first of a list, or of web addresses with commas between them."""
+    if isinstance(value, list):
+        value = value[0] if value else None
+    return NEXT_ADDRESS.split(value)[0].strip() or None if isinstance(value, str) else None
 
 
 def _price(fields: Mapping[str, Any], problems: dict[str, Any]) -> tuple[float | None, str | None]:

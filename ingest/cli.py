@@ -198,21 +198,22 @@ def run(ctx: click.Context, /, feeds: tuple[Path, ...], as_json: bool, dry_run: 
     or lost too much, 5 the cluster, 75 another run writes into the index.
     """
     shop = open_shop(feeds)
-    brands = Brands(shop.brands)
-    options = RunOptions(**given, brands=brands, fusion=shop.fusion, translation=shop.translation)
+    options = RunOptions(**given, **shop.options())
     _ingest(ctx, shop.feeds, options, as_json, rehearse if dry_run else partial(run_ingest, tell=_tell))
 
 
 @main.command()
 @click.argument("letters", metavar="FILE", type=click.Path(path_type=Path))
 @_run_options
+@click.option("--shop", type=FILE, help="TOML of the run that wrote them: its [brands], [translation] and [images].")
 @click.pass_context
-def replay(ctx: click.Context, /, letters: Path, as_json: bool, **given: Any) -> None:
+def replay(ctx: click.Context, /, letters: Path, as_json: bool, shop: Path | None, **given: Any) -> None:
     """Ingest the dead letters in FILE again, after what they name was mended (in FILE or in the index).
 
     A record that a later run has written or deleted stays as that run left it. Exit codes as for `ingest run`.
     """
-    options = RunOptions(**given, whole_catalogue=False)
+    told = {} if shop is None else {**open_shop([shop]).options(), "fusion": None}
+    options = RunOptions(**given, **told, whole_catalogue=False)
     _ingest(ctx, [open_dead_letters(letters)], options, as_json, partial(run_ingest, tell=_tell))
 
 

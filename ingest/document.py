@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plugin.index import VECTOR_FIELD
+from plugin.index import IMAGE_FIELD, VECTOR_FIELD
 from rerank.protocols import UNDETERMINED, Detection
 
 TRANSLATED_FIELDS = ("title", "text", "attributes")
@@ -33,6 +33,10 @@ class Record:
     def origin(self) -> str:
         """The configured source's name, else the feed's."""
         return self.source or self.feed
+
+    def letter(self, reason: str) -> "DeadLetter":
+        """Return the dead letter of this record."""
+        return DeadLetter(self.feed, self.line, reason, self.fields, None, self.source, self.prior, self.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,8 @@ class Document:
     `title`, `text` and `attributes` are in `language` (BCP 47, `und` when not known); `translated` holds the same
     fields in other languages, `provenance` who translated them. `attrs` are the raw attributes, for filters; `measures`
     those of the texts in one spelling ("1.5 l"); `updated` is when the source last changed it, ISO 8601 in UTC;
-    `sources` says what a fused document was made of, `detected` the languages that no record declared.
+    `sources` says what a fused document was made of, `detected` the languages that no record declared. `image` is where
+    its first picture is, `image_vector` (unit L2 norm) and `image_hash` that picture's vector and what it was made of.
     """
 
     id: str
@@ -109,6 +114,9 @@ class Document:
     sources: tuple[Origin, ...] = ()
     detected: Mapping[str, Detection] = field(default_factory=dict)
     embedding: NDArray[np.float32] | None = None
+    image: str | None = None
+    image_vector: NDArray[np.float32] | None = None
+    image_hash: str = ""
     problems: tuple[str, ...] = ()
 
     def own_texts(self) -> dict[str, str]:
@@ -126,12 +134,15 @@ class Document:
         single = {"brand": self.brand, "category": self.category}
         return fields | {name: value for name, value in single.items() if value}
 
-    def source(self, languages: Sequence[str], vector_field: str = VECTOR_FIELD) -> dict[str, Any]:
+    def source(
+        self, languages: Sequence[str], vector_field: str = VECTOR_FIELD, image_field: str = IMAGE_FIELD
+    ) -> dict[str, Any]:
         """Return the document as the index stores it.
 
         Args:
             languages: the index's languages; a text in another one goes to the sub-field `und`.
             vector_field: where the embedder's vectors go.
+            image_field: where the vector of its image goes.
         """
         own = self.language if self.language in languages else UNDETERMINED
         body: dict[str, Any] = {}
@@ -150,6 +161,8 @@ class Document:
             ("gtin", list(self.gtin)),
             ("mpn", self.mpn),
             ("measures", list(self.measures)),
+            ("image", self.image),
+            ("image_hash", self.image_hash or None),
             ("attrs", dict(self.attrs)),
         ):
             if value not in (None, [], {}):
@@ -162,8 +175,9 @@ class Document:
             ]
         if self.provenance:
             body["translations"] = _provenance_json(self.provenance)
-        if self.embedding is not None:
-            body[vector_field] = [round(value, 7) for value in self.embedding.tolist()]
+        for place, vector in ((vector_field, self.embedding), (image_field, self.image_vector)):
+            if vector is not None:
+                body[place] = [round(value, 7) for value in vector.tolist()]
         return body
 
 

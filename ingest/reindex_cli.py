@@ -9,7 +9,6 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from ingest.clean import Brands
 from ingest.feeds import Feed
 from ingest.reindex.build import build
 from ingest.reindex.swap import Swapped, clean, rollback, swap
@@ -52,7 +51,7 @@ def reindex_group(run_options: Callable[[Callable[..., None]], Callable[..., Non
         for name, inherited in (("languages", ()), ("shards", 0)):
             if ctx.get_parameter_source(name) is ParameterSource.DEFAULT:
                 given[name] = inherited
-        options = RunOptions(**given, brands=Brands(shop.brands), fusion=shop.fusion)
+        options = RunOptions(**given, **shop.options())
         with progress(shop.feeds) as on_batch:
             built = build(shop.feeds, options, resume=resume, tell=_tell, on_batch=on_batch)
         _print(built.as_json(), built.lines(), as_json)

@@ -18,7 +18,7 @@ from plugin.bulk import Result
 class Tally:
     """Counts while a run goes on. Each stage's seconds are written by that stage's thread alone.
 
-    `unchanged`: the index holds them already; `stale`: it holds a newer version; `embedded`: read by the model.
+    `unchanged`: the index holds them already; `stale`: it holds a newer version; `embedded`, `images`: read by a model.
     """
 
     read: int = 0
@@ -28,6 +28,7 @@ class Tally:
     stale: int = 0
     deleted: int = 0
     embedded: int = 0
+    images: int = 0
     dead: int = 0
     duplicates: int = 0
     fused: int = 0
@@ -50,6 +51,7 @@ class Tally:
             "fused": self.fused,
             "dead": self.dead,
             "embedded": self.embedded,
+            "images": self.images,
         }
 
     def pass_batch(self, batch: Batch) -> None:
@@ -59,6 +61,7 @@ class Tally:
         self.unchanged += batch.unchanged
         self.stale += batch.stale
         self.embedded += batch.embedded
+        self.images += batch.images
         passed = len(batch.documents) + batch.unchanged + batch.stale
         self.duplicates += batch.read - batch.fused - passed - len(batch.letters) - len(batch.deletes)
         self.duplicates += batch.repeated
@@ -133,6 +136,7 @@ class RunReport:
             "stale": tally.stale,
             "deleted": tally.deleted,
             "embedded": tally.embedded,
+            "images": tally.images,
             "duplicates": tally.duplicates,
             "fused": tally.fused,
             "dead_letters": tally.dead,
@@ -163,7 +167,7 @@ class RunReport:
             f" {self.documents_per_second:.0f} documents/s",
             f"languages: {_counts(tally.languages) or 'none'}",
             f"translation: {self.translator}" + (f"; into {_counts(tally.translated)}" if tally.translated else ""),
-            f"vectors: {self.embedder or 'none'}",
+            f"vectors: {self.embedder or 'none'}" + (f"; images encoded: {tally.images}" if tally.images else ""),
             f"search pipeline {self.alias}: {self.pipeline}",
             "seconds by stage (side by side): "
             + ", ".join(f"{stage} {spent:.1f}" for stage, spent in tally.seconds.items()),

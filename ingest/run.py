@@ -18,7 +18,7 @@ from ingest.lanes import Lanes, OwnProcess
 from ingest.ledger import Ledger
 from ingest.report import Tally
 from ingest.sinks import Sink
-from ingest.stages import Batch, Chunk, Stages, embed, prepare, translate
+from ingest.stages import Batch, Chunk, Stages, check, embed, prepare, see, translate
 from rerank.understanding.vocabulary import VocabularyCounter
 
 BATCH_SIZE = 256
@@ -94,7 +94,8 @@ def run_stages(
     prepared = lanes.run((prepare,), _timed(items, tally))
     compared = ahead(_compared(prepared, stages, tally, book, counter))
     try:
-        for batch in lanes.run((translate, embed), compared):
+        embedded = lanes.run((translate, embed), compared)
+        for batch in ahead(see(one, stages) for one in embedded):
             with tally.timed("index"):
                 _write(batch, sink, dead_letters, tally, book)
             on_batch(tally)
@@ -117,7 +118,9 @@ def _timed(items: Iterable[Chunk | Batch], tally: Tally) -> Iterator[Chunk | Bat
 def _compared(
     batches: Iterable[Batch], stages: Stages, tally: Tally, ledger: Ledger, counter: VocabularyCounter | None
 ) -> Iterator[Batch]:
-    for batch in batches:
+    for prepared in batches:
+        batch = check(prepared, stages)
+        tally.mix[batch.feed].update(document.language for document in batch.documents)
         with tally.timed("compare"):
             if counter is not None:
                 add_words(counter, batch.documents)
@@ -150,7 +153,7 @@ def _write(batch: Batch, sink: Sink, dead_letters: DeadLetterFile, tally: Tally,
     ledger.acknowledge(batch.documents, outcomes, batch.feed, batch.contents, batch.vectors)
     for document, outcome in zip(batch.documents, outcomes, strict=True):
         if outcome.result == "failed":
-            letters.append(_refused(document, outcome.reason))
+            letters.append(document.record.letter(outcome.reason))
         else:
             tally.count(document, outcome.result)
     if batch.deletes:
@@ -162,16 +165,3 @@ def _write(batch: Batch, sink: Sink, dead_letters: DeadLetterFile, tally: Tally,
         tally.reasons[letter.reason.split(":")[0]] += 1
         version = letter.version or ledger.version or None
         dead_letters.write(replace(letter, source=letter.source or batch.feed, version=version))
-
-
-def _refused(document: Document, reason: str) -> DeadLetter:
-    origin = document.record
-    return DeadLetter(
-        origin.feed,
-        origin.line,
-        reason,
-        record=origin.fields,
-        source=origin.source,
-        prior=origin.prior,
-        version=origin.version,
-    )

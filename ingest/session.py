@@ -18,6 +18,7 @@ from ingest.feeds import Feed
 from ingest.fusion.config import FusionRules
 from ingest.fusion.fuse import Fusion
 from ingest.fusion.stage import fuse_batches, title_vectors
+from ingest.images import ImageConfig, Images, images_of_index, open_images
 from ingest.lanes import Lanes, On, open_lanes
 from ingest.lock import locked
 from ingest.plan import Plan, bare_stages, is_local, open_memory
@@ -25,7 +26,7 @@ from ingest.record import RunRecord
 from ingest.report import RunReport, Tally
 from ingest.run import BATCH_SIZE, count_words, read_chunks, run_stages
 from ingest.sinks import RehearsalSink
-from ingest.stages import Batch, Chunk, prepare
+from ingest.stages import Batch, Chunk, Stages, check, prepare
 from ingest.sweep import MAX_DELETE_FRACTION
 from ingest.target import Target
 from ingest.translate import TranslationMemory
@@ -33,11 +34,13 @@ from ingest.translators import DICTIONARIES_ALONE, TranslationConfig, build_tran
 from plugin.client import OpenSearch, cluster_id, connect
 from plugin.index import (
     DEFAULT_LANGUAGES,
+    IMAGE_FIELD,
     VECTOR_FIELD,
     IndexSpec,
     VectorField,
     ensure_index,
     find_index,
+    image_field_of,
     read_meta,
     vector_field_of,
 )
@@ -93,6 +96,7 @@ class RunOptions:
     patience_s: float = PATIENCE_S
     manifest: Path | None = None
     metrics: Path | None = None
+    images: ImageConfig | None = None
     workers: int = 0
     on: On = "here"
 
@@ -167,16 +171,21 @@ def _run(
     for path in options.glossaries:
         write_glossary(resources.folder, glossary_name(path), path)
     embedder = load_embedder(options.embedder) if options.embed else None
-    spec = IndexSpec(options.languages, vector_field(embedder), options.shards, options.replicas)
+    images = open_images(options.images)
+    pictures = images.vector if images else None
+    spec = IndexSpec(options.languages, vector_field(embedder), options.shards, options.replicas, pictures)
     index = options.into or ensure_index(client, options.alias, spec, tell=tell)
     pipeline = _pipeline(client, index, options)
     meta = read_meta(client, index)
-    target = Target(client, index, tuple(meta["languages"]), _field(meta, embedder), Patience(options.patience_s))
+    images = images or images_of_index(meta, index)
+    fields = _field(meta, embedder), Patience(options.patience_s), _image_field(meta, images)
+    target = Target(client, index, tuple(meta["languages"]), *fields)
     translators = load_translators(resources) if options.translate else None
     working = translators if _can_translate(translators, options) else None
     plan = options.plan(target.languages, translates=working is not None)
-    bare = bare_stages(plan, translators)
-    record.fingerprints = _fingerprints(target.languages, options, working, embedder)
+    kept_images = None if options.rewrite else target.images
+    bare = replace(bare_stages(plan, translators), images=images, kept_images=kept_images)
+    record.fingerprints = _fingerprints(target.languages, options, working, embedder, images)
     with open_books(options.alias, target, record.fingerprints, rewrite=options.rewrite, tell=tell) as ledger:
         record.started(index, ledger.version)
         rules = options.book_rules()
@@ -204,7 +213,7 @@ def _run(
             closing(open_lanes(options.on, options.workers, plan, stages)) as lanes,
         ):
             run_stages(
-                _items(feeds, options, lanes, embedder, memory),
+                _items(feeds, options, stages, lanes, embedder, memory),
                 stages,
                 sink,
                 letters,
@@ -250,8 +259,9 @@ def rehearse(
         languages = tuple(dict.fromkeys([*served, *options.languages]))
         target = Target(client, index, languages, VECTOR_FIELD, Patience(0.0))
     plan = replace(options.plan(languages), embeds=False)
-    stages = bare_stages(plan, translators)
-    fingerprint = _fingerprints(languages, options, working, embedder)
+    images = open_images(options.images) or (images_of_index(read_meta(client, index), index) if index else None)
+    stages = replace(bare_stages(plan, translators), images=images, sees=False)
+    fingerprint = _fingerprints(languages, options, working, embedder, images)
     tally, rules = Tally(), options.book_rules()
     with (
         TemporaryDirectory() as folder,
@@ -261,7 +271,7 @@ def rehearse(
     ):
         before = begin_feeds(ledger, feeds, rules)
         sink = RehearsalSink(ledger.state)
-        items = _items(feeds, options, lanes, embedder, None)
+        items = _items(feeds, options, stages, lanes, embedder, None)
         run_stages(items, stages, sink, letters, lanes=lanes, on_batch=on_batch, ledger=ledger, tally=tally)
         ending = end_feeds(ledger, feeds, before, sink, rules, tally)
     return RunReport(
@@ -283,6 +293,7 @@ def rehearse(
 def _items(
     feeds: Sequence[Feed],
     options: RunOptions,
+    stages: Stages,
     lanes: Lanes,
     embedder: SentenceEmbedder | None,
     memory: TranslationMemory | None,
@@ -291,7 +302,8 @@ def _items(
     if options.fusion is None:
         return chunks
     vectorize = title_vectors(embedder, memory) if embedder is not None else None
-    return fuse_batches(lanes.run((prepare,), chunks), Fusion(options.fusion, vectorize), options.batch_size)
+    prepared = (check(batch, stages) for batch in lanes.run((prepare,), chunks))
+    return fuse_batches(prepared, Fusion(options.fusion, vectorize), options.batch_size)
 
 
 def _can_translate(translators: Translators | None, options: RunOptions) -> bool:
@@ -303,6 +315,7 @@ def _fingerprints(
     options: RunOptions,
     translators: Translators | None,
     embedder: SentenceEmbedder | None,
+    images: Images | None,
 ) -> dict[str, Any]:
     """Return what a document goes through: when it changes, every document is made again."""
     translation = None
@@ -317,12 +330,18 @@ def _fingerprints(
     vectors = None
     if embedder is not None:
         vectors = {"model": embedder.fingerprint, "template": embedder.template.to_json()}
-    return {"languages": list(languages), "translation": translation, "vectors": vectors}
+    found = {"languages": list(languages), "translation": translation, "vectors": vectors}
+    return found if images is None else {**found, "images": images.fingerprint()}
 
 
 def _field(meta: Mapping[str, Any], embedder: SentenceEmbedder | None) -> str:
     """Return the field for the embedder's vectors."""
     return (vector_field_of(meta, embedder.fingerprint) if embedder else None) or VECTOR_FIELD
+
+
+def _image_field(meta: Mapping[str, Any], images: Images | None) -> str:
+    """Return the field for vectors of images."""
+    return (image_field_of(meta, images.vector) if images else None) or IMAGE_FIELD
 
 
 def glossary_name(path: Path) -> str:

@@ -8,7 +8,7 @@ from ingest.document import Document
 from ingest.state import IndexState
 from plugin.bulk import BulkAction, BulkResult, BulkWriter, Result
 from plugin.client import OpenSearch
-from plugin.index import VECTOR_FIELD
+from plugin.index import IMAGE_FIELD, VECTOR_FIELD
 from plugin.patience import Patience
 
 
@@ -80,6 +80,7 @@ class IndexSink:
         *,
         version: int | None = None,
         vector_field: str = VECTOR_FIELD,
+        image_field: str = IMAGE_FIELD,
         patience: Patience | None = None,
     ) -> None:
         """Write to `index`, whose mapping serves `languages`.
@@ -90,12 +91,13 @@ class IndexSink:
             languages: of the index.
             version: of this run; None: the index counts versions itself, and the last writer wins.
             vector_field: where the embedder's vectors go.
+            image_field: where those of images go.
             patience: with a cluster that is busy or away.
         """
         self._writer = BulkWriter(client, index, patience)
         self._languages = tuple(languages)
         self._version = version
-        self._vector_field = vector_field
+        self._vector_fields = (vector_field, image_field)
 
     def write(self, documents: Sequence[Document]) -> list[Outcome]:
         """Index the documents, waiting and trying again while the cluster is too busy or away.
@@ -107,7 +109,7 @@ class IndexSink:
             [
                 BulkAction(
                     document.id,
-                    document.source(self._languages, self._vector_field),
+                    document.source(self._languages, *self._vector_fields),
                     document.record.version or self._version,
                 )
                 for document in documents

@@ -12,6 +12,7 @@ from ingest.clean import NO_ALIASES, Brands, clean, is_tombstone, record_id
 from ingest.detection import PriorDetector
 from ingest.document import TRANSLATED_FIELDS, DeadLetter, Document, Record
 from ingest.embed import KeptVectors, embed_documents, no_vectors
+from ingest.images import Images, KeptImages, check_images, encode_images
 from ingest.languages import assign_languages
 from ingest.state import Known
 from ingest.translate import TranslationMemory, translate_documents
@@ -35,7 +36,7 @@ class Batch:
     `feed` is whose they are, `deletes` the ids that it says are gone. What follows is set when the batch is compared
     with what the index holds: how many documents were taken out, how many ids the run had met before, what is known
     of the others, the hash of each one's content, and the vectors that the index holds of them (`kept`). Embedding
-    sets the hash of each one's text (`vectors`) and how many were read by the model. `seconds` by stage grow on
+    sets the hash of each one's text (`vectors`) and how many were read by the model; `images` counts those. `seconds` by stage grow on
     the way.
     """
 
@@ -53,6 +54,7 @@ class Batch:
     kept: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     vectors: Mapping[str, bytes] = field(default_factory=dict)
     embedded: int = 0
+    images: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     def after(self, stage: str, begun: float) -> "Batch":
@@ -65,6 +67,8 @@ class Batch:
 class Stages:
     """What the stages work with; `memory` None: no translation, `embedder` None: no vectors. `untranslated` counts the
     texts that the translator has left out so far; documents with such are made again by the next run.
+
+    `images` None: no vectors of images; `kept_images` None: each image is read anew; `sees` False: none is read.
 
     `translated_fields` go into every language; into the embedder's own languages, which it reads best, all do.
     Titles alone are the default: into ten languages they take 8 ms of CPU a document, as long as embedding it; all
@@ -82,6 +86,9 @@ class Stages:
     template: DocumentTemplate | None = None
     kept_vectors: KeptVectors = no_vectors
     untranslated: Callable[[], int] = int
+    images: Images | None = None
+    kept_images: KeptImages | None = None
+    sees: bool = True
 
 
 Step = Callable[[Chunk | Batch, Stages], Batch]
@@ -127,6 +134,23 @@ def embed(item: Chunk | Batch, stages: Stages) -> Batch:
     made = len(found.documents) - found.kept
     done = replace(batch, documents=found.documents, vectors=found.hashes, embedded=made, kept={})
     return done.after("embed", begun)
+
+
+def check(batch: Batch, stages: Stages) -> Batch:
+    """Sort out image vectors that the index cannot take; here, where the run's encoder is."""
+    documents, letters = check_images(batch.documents, stages.images)
+    return replace(batch, documents=documents, letters=[*batch.letters, *letters])
+
+
+def see(batch: Batch, stages: Stages) -> Batch:
+    """Give documents vectors of their images where there is an encoder; those of the same image are kept."""
+    if stages.images is None or not stages.sees:
+        return batch
+    begun = perf_counter()
+    known = [key for key, one in batch.known.items() if not one.deleted]
+    found = encode_images(batch.documents, stages.images, known, stages.kept_images)
+    due = {key: one for key, one in batch.contents.items() if key not in found.failed}  # the others are tried again
+    return replace(batch, documents=found.documents, contents=due, images=found.made).after("images", begun)
 
 
 def _prepared(item: Chunk | Batch, stages: Stages) -> Batch:

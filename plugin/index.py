@@ -4,7 +4,7 @@ vectors it holds. Vectors of two models are never mixed in one field: each model
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from plugin.analyzers import UNDETERMINED, analysis_settings, analyzer_name
 from plugin.client import OpenSearch, cluster_errors
@@ -14,6 +14,7 @@ SCHEMA_VERSION = 1
 DEFAULT_LANGUAGES = ("en", "de", "es", "fr", "it", "nl", "pt", "pl", "sv", "ja", "zh")
 TEXT_FIELDS = ("title", "text", "attributes")
 VECTOR_FIELD = "embedding"
+IMAGE_FIELD = "image_embedding"
 REPLACED_BY = "replaced_by"
 """Says in `_meta.polyrank.vectors` of a field that another model's field took its place."""
 MAX_ATTRIBUTE_CHARS = 8000
@@ -28,11 +29,17 @@ class IndexConflictError(ClusterError):
 
 @dataclass(frozen=True, slots=True)
 class VectorField:
-    """Where vectors come from: the embedder's fingerprint, their length, and the bundle's name for people."""
+    """Where vectors come from: the fingerprint that a query's vector must have to be compared with them, their length,
+    and the bundle's name for people.
+
+    Of images: `encoder` is the fingerprint of what made them, empty when the feed brings them.
+    """
 
     fingerprint: str
     dimension: int
     bundle: str
+    of: Literal["text", "image"] = "text"
+    encoder: str = ""
 
     def mapping(self) -> dict[str, Any]:
         """Return the mapping of the field that holds them."""
@@ -41,23 +48,35 @@ class VectorField:
 
     def meta(self) -> dict[str, Any]:
         """Return what `_meta.polyrank.vectors` says of the field."""
-        return {"fingerprint": self.fingerprint, "dimension": self.dimension, "bundle": self.bundle}
+        meta = {"fingerprint": self.fingerprint, "dimension": self.dimension, "bundle": self.bundle}
+        return meta | ({"of": self.of, "encoder": self.encoder} if self.of == "image" else {})
+
+    @property
+    def name(self) -> str:
+        """The name of the first field of its kind."""
+        return IMAGE_FIELD if self.of == "image" else VECTOR_FIELD
 
 
 @dataclass(frozen=True, slots=True)
 class IndexSpec:
-    """What an index serves. `languages` BCP 47; `vector` None: no vectors; `replicas` None: one where there is a
-    second node, none otherwise."""
+    """What an index serves. `languages` BCP 47; `vector` and `image` (of the pictures) None: no vectors; `replicas`
+    None: one where there is a second node, none otherwise."""
 
     languages: tuple[str, ...] = DEFAULT_LANGUAGES
     vector: VectorField | None = None
     shards: int = 1
     replicas: int | None = None
+    image: VectorField | None = None
+
+    @property
+    def vector_fields(self) -> list[VectorField]:
+        """All vectors of a document, those of texts first."""
+        return [one for one in (self.vector, self.image) if one is not None]
 
     def body(self) -> dict[str, Any]:
         """Return the body that creates the index: settings and mapping."""
         replicas = {"auto_expand_replicas": "0-1"} if self.replicas is None else {"number_of_replicas": self.replicas}
-        settings = {"number_of_shards": self.shards, "knn": self.vector is not None, **replicas}
+        settings = {"number_of_shards": self.shards, "knn": bool(self.vector_fields), **replicas}
         return {"settings": {"index": settings, "analysis": analysis_settings()}, "mappings": self.mapping()}
 
     def mapping(self) -> dict[str, Any]:
@@ -72,13 +91,12 @@ class IndexSpec:
         properties["price"] = {"type": "double"}
         properties["attrs"] = {"type": "flat_object"}
         properties["translations"] = {"type": "object", "enabled": False}
-        if self.vector:
-            properties[VECTOR_FIELD] = self.vector.mapping()
+        properties |= {one.name: one.mapping() for one in self.vector_fields}
         return {"dynamic": False, "_meta": {"polyrank": self.meta()}, "properties": properties}
 
     def meta(self) -> dict[str, Any]:
         """Return what `_meta.polyrank` says of schema, languages and vectors."""
-        vectors = {VECTOR_FIELD: self.vector.meta()} if self.vector else {}
+        vectors = {one.name: one.meta() for one in self.vector_fields}
         return {"schema_version": SCHEMA_VERSION, "languages": list(self.languages), "vectors": vectors}
 
 
@@ -180,8 +198,19 @@ def find_index(client: OpenSearch, alias: str) -> str | None:
 
 
 def vector_field_of(meta: Mapping[str, Any], fingerprint: str) -> str | None:
-    """Return the field that holds the vectors of an embedder; None when `_meta.polyrank` names none."""
-    return next((name for name, one in meta.get("vectors", {}).items() if one["fingerprint"] == fingerprint), None)
+    """Return the field that holds the vectors of an embedder's texts; None when `_meta.polyrank` names none."""
+    texts = vectors_of(meta, "text")
+    return next((name for name, one in texts.items() if one["fingerprint"] == fingerprint), None)
+
+
+def vectors_of(meta: Mapping[str, Any], kind: Literal["text", "image"]) -> dict[str, Any]:
+    """Return what `_meta.polyrank` says of the vector fields of texts, or of images."""
+    return {name: one for name, one in meta.get("vectors", {}).items() if one.get("of", "text") == kind}
+
+
+def image_field_of(meta: Mapping[str, Any], wanted: VectorField) -> str | None:
+    """Return the field that holds image vectors of the wanted kind; None when `_meta.polyrank` names none."""
+    return next((name for name, one in vectors_of(meta, "image").items() if _holds(one, wanted)), None)
 
 
 def _extend(client: OpenSearch, alias: str, concrete: str, spec: IndexSpec, tell: Callable[[str], None]) -> None:
@@ -193,17 +222,26 @@ def _extend(client: OpenSearch, alias: str, concrete: str, spec: IndexSpec, tell
             f"{concrete} behind {alias} has {found}, this polyrank writes schema {SCHEMA_VERSION};"
             f" choose another --index name, or delete {concrete} and ingest again"
         )
-    _check_vectors(alias, concrete, meta.get("vectors", {}), spec.vector)
+    _check_vectors(alias, concrete, vectors_of(meta, "text"), spec.vector)
+    if spec.image is not None and not meta.get("vectors"):
+        raise IndexConflictError(
+            f"{concrete} behind {alias} was made without vectors and cannot take those of images; delete {concrete} or"
+            f" choose another --index name, and ingest again"
+        )
     served = meta["languages"]
     missing = [language for language in spec.languages if language not in served]
     grown: dict[str, Any] = {field: _language_object(missing) for field in TEXT_FIELDS} if missing else {}
     vectors = meta.get("vectors", {})
-    if spec.vector is not None:
-        vectors, field = _with_current(vectors, spec.vector)
-        if field not in meta["vectors"]:
-            grown[field] = spec.vector.mapping()
+    for wanted in spec.vector_fields:
+        vectors, field = _with_current(vectors, wanted)
+        if field in meta["vectors"]:
+            continue
+        grown[field] = wanted.mapping()
+        if wanted.of == "image" and field != IMAGE_FIELD:
+            tell(f"image vectors are of {wanted.bundle} now and go to the field {field} of their own")
+        elif wanted.of == "text":
             tell(
-                f"the embedder is {spec.vector.bundle}, {concrete} holds vectors of another: its vectors go to the"
+                f"the embedder is {wanted.bundle}, {concrete} holds vectors of another: its vectors go to the"
                 f" field {field} of their own; once all is ingested and the model service has the new embedder,"
                 f" `plugin pipelines install {alias}` makes searches use it"
             )
@@ -213,12 +251,21 @@ def _extend(client: OpenSearch, alias: str, concrete: str, spec: IndexSpec, tell
 
 
 def _with_current(vectors: Mapping[str, Any], wanted: VectorField) -> tuple[dict[str, Any], str]:
-    """Return the vector fields with the wanted one, which replaces all others, and its name."""
-    known = vector_field_of({"vectors": vectors}, wanted.fingerprint)
-    field = known or f"{VECTOR_FIELD}_{len(vectors) + 1}"
-    others = {name: {**one, REPLACED_BY: field} for name, one in vectors.items() if name != field}
+    """Return the vector fields with the wanted one, which replaces all others of its kind, and its name."""
+    alike = vectors_of({"vectors": vectors}, wanted.of)
+    known = next((name for name, one in alike.items() if _holds(one, wanted)), None)
+    field = known or (f"{wanted.name}_{len(alike) + 1}" if alike else wanted.name)
+    others = {
+        name: {**one, REPLACED_BY: field} if name in alike else one for name, one in vectors.items() if name != field
+    }
     current = {name: value for name, value in vectors.get(field, wanted.meta()).items() if name != REPLACED_BY}
     return {**others, field: current}, field
+
+
+def _holds(meta: Mapping[str, Any], wanted: VectorField) -> bool:
+    """Say whether the vectors of a field with this `meta` are of the wanted ones' model."""
+    mine = wanted.meta()
+    return all(meta.get(key) == mine.get(key) for key in ("fingerprint", "of", "encoder"))
 
 
 def _check_vectors(alias: str, concrete: str, found: Mapping[str, Any], wanted: VectorField | None) -> None:

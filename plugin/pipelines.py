@@ -8,7 +8,7 @@ from typing import Any, Literal
 from plugin.analyzers import UNDETERMINED
 from plugin.client import OpenSearch, cluster_errors
 from plugin.errors import ClusterError
-from plugin.index import DEFAULT_LANGUAGES, REPLACED_BY, VECTOR_FIELD
+from plugin.index import DEFAULT_LANGUAGES, REPLACED_BY, VECTOR_FIELD, vectors_of
 
 PROCESSOR = "hybrid_rerank"
 Technique = Literal["rrf", "min_max", "z_score", "convex"]
@@ -103,7 +103,8 @@ def config_for(meta: Mapping[str, Any], vocabulary: str | None) -> PipelineConfi
 
     Args:
         meta: its `_meta.polyrank`; the languages and vector fields it names are searched, without fields of
-            models that were replaced.
+            models that were replaced. Image vectors are searched when the text embedder shares their space: a query's
+            vector says nothing of others.
         vocabulary: alias whose catalogue statistics choose among translations.
 
     Raises:
@@ -111,7 +112,12 @@ def config_for(meta: Mapping[str, Any], vocabulary: str | None) -> PipelineConfi
     """
     if "languages" not in meta:
         raise PipelineError("the index was not made by polyrank: its mapping has no _meta.polyrank; see `ingest run`")
-    fields = [name for name, one in meta.get("vectors", {}).items() if REPLACED_BY not in one]
+    texts, images = (
+        {name: one for name, one in vectors_of(meta, kind).items() if REPLACED_BY not in one}
+        for kind in ("text", "image")
+    )
+    spaces = [one["fingerprint"] for one in texts.values() if "fingerprint" in one]
+    fields = [*texts, *(name for name, one in images.items() if one["fingerprint"] in spaces)]
     return PipelineConfig(languages=tuple(meta["languages"]), vocabulary=vocabulary, vector_fields=tuple(fields))
 
 

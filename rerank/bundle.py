@@ -1,4 +1,5 @@
-"""A model bundle is a folder: manifest.json, model.onnx, tokenizer.json, README.md. Loading verifies every hash."""
+"""A model bundle is a folder: manifest.json, model.onnx, tokenizer.json (of models that read text), README.md. Loading
+verifies every hash."""
 
 import hashlib
 import json
@@ -65,7 +66,7 @@ def load_bundle(path: Path, task: Task | None = None) -> Bundle:
 
 
 def _verify(path: Path, manifest: Manifest) -> None:
-    for name in (MODEL, TOKENIZER):
+    for name in (MODEL,) if manifest.task == "embed-image" else (MODEL, TOKENIZER):
         if name not in manifest.files:
             raise BundleError(f"{path / MANIFEST} lists no hash for {name}; export the model again")
     for entry in sorted(path.iterdir()):

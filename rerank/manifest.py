@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from rerank.errors import BundleError, ModelInputError
-from rerank.template import DocumentTemplate
+from rerank.template import DEFAULT_TEMPLATE, DocumentTemplate
 
 FORMAT = 1
 
-Task = Literal["embed", "rerank"]
+Task = Literal["embed", "embed-image", "rerank"]
 Pooling = Literal["mean", "cls"]
 Activation = Literal["sigmoid", "identity"]
 
@@ -25,23 +25,43 @@ class Calibration:
     shift: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class ImageInput:
+    """How an image encoder wants images: RGB, the shorter side scaled to `size` pixels, the middle square cut out, each
+    channel as (value / 255 - mean) / std."""
+
+    size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the manifest's form."""
+        return {"size": self.size, "mean": list(self.mean), "std": list(self.std)}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """What a bundle says of itself. `files` maps file name to sha256 hex; `training` and `metrics` are free
-    JSON for the reader and do not count for the fingerprint."""
+    JSON for the reader and do not count for the fingerprint.
+
+    An image encoder has `image` and neither template nor `max_length`; `space` is the fingerprint of the text embedder
+    whose vectors its own may be compared with, None when there is none.
+    """
 
     name: str
     task: Task
     base_model: str
     licence: str
     languages: tuple[str, ...]
-    max_length: int
-    template: DocumentTemplate
+    max_length: int = 0
+    template: DocumentTemplate = DEFAULT_TEMPLATE
     files: Mapping[str, str]
     pooling: Pooling | None = None
     dimension: int | None = None
     activation: Activation | None = None
     calibration: Calibration | None = None
+    image: ImageInput | None = None
+    space: str | None = None
     query_prefix: str = ""
     document_prefix: str = ""
     precision: str = "fp32"
@@ -54,6 +74,7 @@ class Manifest:
         data = self.to_json()
         shaping = ("task", "template", "query_prefix", "document_prefix", "max_length", "pooling", "dimension")
         kept = {key: data.get(key) for key in (*shaping, "activation", "calibration", "files")}
+        kept |= {"image": data["image"]} if self.image else {}
         return "sha256:" + hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
@@ -65,8 +86,16 @@ class Manifest:
             "base_model": self.base_model,
             "licence": self.licence,
             "languages": list(self.languages),
-            "max_length": self.max_length,
         }
+        made = {
+            "precision": self.precision,
+            "files": dict(sorted(self.files.items())),
+            "training": dict(self.training),
+            "metrics": dict(self.metrics),
+        }
+        if self.image is not None:
+            return data | {"dimension": self.dimension, "image": self.image.to_json(), "space": self.space} | made
+        data["max_length"] = self.max_length
         if self.task == "embed":
             data |= {"pooling": self.pooling, "dimension": self.dimension}
         else:
@@ -79,10 +108,7 @@ class Manifest:
             "template": self.template.to_json(),
             "query_prefix": self.query_prefix,
             "document_prefix": self.document_prefix,
-            "precision": self.precision,
-            "files": dict(sorted(self.files.items())),
-            "training": dict(self.training),
-            "metrics": dict(self.metrics),
+            **made,
         }
 
     @classmethod
@@ -101,29 +127,40 @@ class Manifest:
         read = _Reader(data, where)
         task = read.one_of("task", get_args(Task))
         embed = task == "embed"
+        if task == "embed-image":
+            return cls(
+                **_common(read), dimension=read.count("dimension"), image=read.image("image"), space=read.space()
+            )
         try:
             template = DocumentTemplate.from_json(data.get("template"))
         except ModelInputError as error:
             raise BundleError(f"{where}: {error}") from error
         return cls(
-            name=read.text("name"),
-            task=task,
-            base_model=read.text("base_model"),
-            licence=read.text("licence"),
-            languages=tuple(read.texts("languages")),
+            **_common(read),
             max_length=read.count("max_length"),
             template=template,
-            files=read.hashes("files"),
             pooling=read.one_of("pooling", get_args(Pooling)) if embed else None,
             dimension=read.count("dimension") if embed else None,
             activation=None if embed else read.one_of("activation", get_args(Activation)),
             calibration=None if embed else read.calibration("calibration"),
             query_prefix=read.text("query_prefix", ""),
             document_prefix=read.text("document_prefix", ""),
-            precision=read.text("precision", "fp32"),
-            training=read.mapping("training"),
-            metrics=read.mapping("metrics"),
         )
+
+
+def _common(read: "_Reader") -> dict[str, Any]:
+    """Return what bundles of every task have."""
+    return {
+        "name": read.text("name"),
+        "task": read.one_of("task", get_args(Task)),
+        "base_model": read.text("base_model"),
+        "licence": read.text("licence"),
+        "languages": tuple(read.texts("languages")),
+        "files": read.hashes("files"),
+        "precision": read.text("precision", "fp32"),
+        "training": read.mapping("training"),
+        "metrics": read.mapping("metrics"),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,3 +218,17 @@ class _Reader:
         if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
             raise self.wrong(key, "{scale, shift} with two numbers")
         return Calibration(float(numbers[0]), float(numbers[1]))
+
+    def space(self) -> str | None:
+        return None if self.data.get("space") is None else self.text("space")
+
+    def image(self, key: str) -> ImageInput:
+        inner = _Reader(self.mapping(key), self.where)
+        return ImageInput(inner.count("size"), inner.channels("mean"), inner.channels("std"))
+
+    def channels(self, key: str) -> tuple[float, float, float]:
+        value = self.data.get(key)
+        numbers = [one for one in value if isinstance(one, int | float)] if isinstance(value, list) else []
+        if len(numbers) != 3 or not all(map(math.isfinite, numbers)) or (key == "std" and min(numbers) <= 0):
+            raise self.wrong(key, "three numbers, one a channel")
+        return float(numbers[0]), float(numbers[1]), float(numbers[2])

@@ -1,6 +1,6 @@
 """The ONNX Runtime session: the one place, beside the conversion to fp16, that names onnxruntime."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +10,6 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from rerank.batching import Inputs
 from rerank.errors import BundleError
 
 PREFERRED_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
@@ -80,14 +79,14 @@ class Session:
         self._inputs = frozenset(item.name for item in self._session.get_inputs())
         self.providers: tuple[str, ...] = tuple(self._session.get_providers())
 
-    def run(self, inputs: Inputs) -> NDArray[np.float32]:
-        """Run one padded batch; inputs that the graph does not declare are left out."""
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """Run one batch, the first axis of each input; inputs that the graph does not declare are left out."""
         output: NDArray[np.float32] = self._session.run(None, self._declared(inputs))[0]
         return output.astype(np.float32, copy=False)
 
-    def run_named(self, inputs: Inputs, names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    def run_named(self, inputs: Mapping[str, NDArray[Any]], names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Run one padded batch and return the outputs of these names."""
         return dict(zip(names, self._session.run(list(names), self._declared(inputs)), strict=True))
 
-    def _declared(self, inputs: Inputs) -> dict[str, NDArray[np.int64]]:
+    def _declared(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         return {name: value for name, value in inputs.items() if name in self._inputs}

@@ -17,8 +17,8 @@ def merge(documents: Sequence[Document], rules: FusionRules) -> Document:
 
     Records are asked in the order of their sources' priority, then the newer one first; `prefer` overrides that for a
     field. The language is that of the first title; texts in other languages stand as translations whose engine is
-    "source:NAME". Price and currency come from one record; codes, measures and attributes of all are united. The id
-    is the first record's.
+    "source:NAME". Price and currency come from one record, as do image and its vector; codes, measures and attributes
+    of all are united. The id is the first record's.
 
     Args:
         documents: at least one, of different sources; their order does not matter.
@@ -30,7 +30,7 @@ def merge(documents: Sequence[Document], rules: FusionRules) -> Document:
     used: dict[int, list[str]] = {}
 
     def first(name: str, among: Sequence[Document]) -> Document | None:
-        found = next((one for one in _asked(among, rules.config.prefer.get(name, ())) if getattr(one, name)), None)
+        found = next((one for one in _asked(among, rules.config.prefer.get(name, ())) if _has(one, name)), None)
         if found is not None:
             used.setdefault(id(found), []).append(name)
         return found
@@ -44,6 +44,9 @@ def merge(documents: Sequence[Document], rules: FusionRules) -> Document:
         values[name] = getattr(found, name) if found else None if name in SINGLE_FIELDS else ""
     priced = first("price", order)
     values |= {"price": priced.price, "currency": priced.currency} if priced else {}
+    pictured = first("image_vector", order) or first("image", order)
+    if pictured is not None:
+        values |= {name: getattr(pictured, name) for name in ("image", "image_vector", "image_hash")}
     translated, provenance = _other_languages(order, language, used)
     return replace(
         order[0],
@@ -57,6 +60,11 @@ def merge(documents: Sequence[Document], rules: FusionRules) -> Document:
         provenance=provenance,
         sources=tuple(_origin(one, rules, used.get(id(one), [])) for one in order),
     )
+
+
+def _has(document: Document, name: str) -> bool:
+    value = getattr(document, name)
+    return bool(value) if name != "image_vector" else value is not None
 
 
 def lead(documents: Sequence[Document], rules: FusionRules) -> Document:

@@ -7,13 +7,14 @@ from typing import Any
 
 from ingest.errors import ReindexError
 from ingest.feeds import Feed
+from ingest.images import open_images
 from ingest.reindex.changes import CaughtUp, catch_up, note_start
 from ingest.reindex.generations import Generations, find_generations, read_note, write_note
 from ingest.reindex.stored import Conversion
 from ingest.report import RunReport, Tally
 from ingest.session import RunOptions, ingest, vector_field
 from plugin.client import OpenSearch, cluster_errors, connect
-from plugin.index import IndexSpec, read_meta
+from plugin.index import IndexSpec, read_meta, vectors_of
 from rerank.embedder import load_embedder
 
 
@@ -104,7 +105,7 @@ def conversion(client: OpenSearch, old: str, new: str) -> Conversion:
         PolyrankError: it cannot be loaded.
     """
     metas = read_meta(client, old), read_meta(client, new)
-    vectors = [meta.get("vectors", {}) for meta in metas]
+    vectors = [vectors_of(meta, "text") for meta in metas]
     if not vectors[1] or vectors[0] == vectors[1]:
         return Conversion(*metas, None)
     named = read_note(client, new).get("embedder")
@@ -120,7 +121,9 @@ def conversion(client: OpenSearch, old: str, new: str) -> Conversion:
 
 def _create(client: OpenSearch, new: str, options: RunOptions) -> None:
     embedder = load_embedder(options.embedder) if options.embed else None
-    body = IndexSpec(options.languages, vector_field(embedder), options.shards, options.replicas).body()
+    images = open_images(options.images)
+    pictures = images.vector if images else None
+    body = IndexSpec(options.languages, vector_field(embedder), options.shards, options.replicas, pictures).body()
     body["settings"]["index"]["refresh_interval"] = -1  # nobody searches it yet
     with cluster_errors(f"create {new}"):
         client.indices.create(index=new, body=body)

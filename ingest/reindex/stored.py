@@ -5,7 +5,8 @@ from typing import Any
 
 from ingest.document import TRANSLATED_FIELDS, Document, Record
 from ingest.embed import embed_documents
-from plugin.index import VECTOR_FIELD
+from ingest.images import MADE_OF
+from plugin.index import VECTOR_FIELD, vectors_of
 from rerank.embedder import SentenceEmbedder
 from rerank.protocols import UNDETERMINED
 
@@ -50,16 +51,21 @@ class Conversion:
         fingerprints = [meta.get("vectors", {}).get(VECTOR_FIELD, {}).get("fingerprint") for meta in (old, new)]
         self._same = fingerprints[0] == fingerprints[1]
         self._embedder = embedder
+        kept = vectors_of(new, "image")
+        strange = {name for name, one in vectors_of(old, "image").items() if kept.get(name) != one}
+        self._left_out = strange | {MADE_OF} if strange else strange
 
     def convert(self, sources: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-        """Return the sources, by the same ids, with vectors of the new index's embedder, or none where it has none."""
-        if self._same:
-            return {doc_id: dict(source) for doc_id, source in sources.items()}
+        """Return the sources, by the same ids, with vectors of the new index's embedder, or none where it has none.
+
+        Vectors of images are taken over where both indices have them from one encoder; the next run makes others.
+        """
+        left_out = self._left_out if self._same else {*self._left_out, VECTOR_FIELD}
         bare = {
-            doc_id: {name: value for name, value in source.items() if name != VECTOR_FIELD}
+            doc_id: {name: value for name, value in source.items() if name not in left_out}
             for doc_id, source in sources.items()
         }
-        if self._embedder is None:
+        if self._same or self._embedder is None:
             return bare
         documents = [stored_document(doc_id, source, "old") for doc_id, source in bare.items()]
         for document in embed_documents(documents, self._embedder, self._embedder.template).documents:

@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
+from typing import Any
 
 import msgspec
 
+from ingest.clean import Brands
 from ingest.errors import IngestError
 from ingest.feeds import Feed, open_feed
 from ingest.fusion.config import FusionConfig, FusionRules, SourceRank
+from ingest.images import ImageConfig
 from ingest.sources.mapping import FieldMapping
 from ingest.sources.rules import FieldRule, Rules
 from ingest.sources.source import Source
@@ -51,6 +54,7 @@ class ShopConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     brands: dict[str, str] = {}
     fusion: FusionConfig | None = None
     translation: TranslationConfig | None = None
+    images: ImageConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,16 @@ class Shop:
     brands: Mapping[str, str] = field(default_factory=dict)
     fusion: FusionRules | None = None
     translation: TranslationConfig = DICTIONARIES_ALONE
+    images: ImageConfig | None = None
+
+    def options(self) -> dict[str, Any]:
+        """Return what of it a run takes as options."""
+        return {
+            "brands": Brands(self.brands),
+            "fusion": self.fusion,
+            "translation": self.translation,
+            "images": self.images,
+        }
 
 
 def open_shop(paths: Sequence[Path], *, downloads: Path | None = None) -> Shop:
@@ -69,8 +83,8 @@ def open_shop(paths: Sequence[Path], *, downloads: Path | None = None) -> Shop:
     With `[fusion]` the sources are read whole, unchanged or not: their records are needed side by side.
 
     Args:
-        paths: at least one; of several TOMLs the sources add up, and at most one may have `[fusion]`, and one
-            `[translation]`.
+        paths: at least one; of several TOMLs the sources add up, and at most one may have `[fusion]`, one
+            `[translation]`, and one `[images]`.
         downloads: where files from the web are kept; None: below `polyrank_home()`.
 
     Raises:
@@ -80,8 +94,9 @@ def open_shop(paths: Sequence[Path], *, downloads: Path | None = None) -> Shop:
     configs = {path: read_shop(path) for path in paths if path.suffix.lower() == ".toml"}
     rules = [config.fusion for config in configs.values() if config.fusion is not None]
     translations = [config.translation for config in configs.values() if config.translation is not None]
-    if len(rules) > 1 or len(translations) > 1:
-        raise IngestError(f"{paths[-1]}: only one of the TOMLs may have [fusion], and one [translation]")
+    images = [_beside(path, config.images) for path, config in configs.items() if config.images is not None]
+    if max(len(rules), len(translations), len(images)) > 1:
+        raise IngestError(f"{paths[-1]}: only one of the TOMLs may have [fusion], [translation] or [images]")
     feeds: list[Feed] = []
     for path in paths:
         if path in configs:
@@ -98,7 +113,11 @@ def open_shop(paths: Sequence[Path], *, downloads: Path | None = None) -> Shop:
     brands = {alias: brand for config in configs.values() for alias, brand in config.brands.items()}
     fusion = FusionRules(rules[0], ranks) if rules else None
     return Shop(
-        tuple(feeds), brands, fusion, _with_keys(translations[0], paths[0]) if translations else DICTIONARIES_ALONE
+        tuple(feeds),
+        brands,
+        fusion,
+        _with_keys(translations[0], paths[0]) if translations else DICTIONARIES_ALONE,
+        images[0] if images else None,
     )
 
 
@@ -141,6 +160,13 @@ def _open(config: SourceConfig, toml: Path, downloads: Path, *, whole: bool) -> 
         query = SqlQuery(config.table, config.query, config.watermark, config.overlap_s)
         feed = SqlFeed(_filled(config.sql or "", where), query, always=whole)
     return Source(feed, mapping, name=config.name, language=config.language, id_prefix=config.id_prefix, rules=rules)
+
+
+def _beside(toml: Path, config: ImageConfig) -> ImageConfig:
+    """Return the paths as from the TOML's folder."""
+    encoder = None if config.encoder is None else str(toml.parent / Path(config.encoder).expanduser())
+    folder = str(toml.parent / Path(config.folder).expanduser())
+    return msgspec.structs.replace(config, encoder=encoder, folder=folder)
 
 
 def _with_keys(config: TranslationConfig, toml: Path) -> TranslationConfig:

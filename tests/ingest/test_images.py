@@ -1,0 +1,228 @@
+"""Image vectors: what feeds give is checked, pictures are read within bounds and encoded only when they changed."""
+
+import io
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ingest.clean import clean
+from ingest.document import DeadLetter, Document, Record
+from ingest.errors import IngestError
+from ingest.image_vector import parse_vector
+from ingest.images import ImageConfig, Images, check_images, encode_images, images_of_index, open_images
+from ingest.pictures import PictureError, PictureReader
+from plugin.index import IndexConflictError, IndexSpec, VectorField
+from rerank.image_encoder import ImageEncoder
+from tests.rerank.tiny_images import tiny_image_encoder
+
+
+def paint(path: Path, colour: tuple[int, int, int]) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (16, 16), colour).save(file, "PNG")
+    path.write_bytes(file.getvalue())
+    return file.getvalue()
+
+
+def cleaned(**fields: Any) -> Document:
+    found = clean(Record("shop", 1, {"id": "1", "title": "Lamp", **fields}))
+    assert isinstance(found, Document), found
+    return found
+
+
+@contextmanager
+def web(answers: dict[str, tuple[int, bytes]], dripping: threading.Event | None = None) -> Iterator[str]:
+    """Serve bodies by path; /slow sends a byte now and then until the event."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = answers.get(self.path, (404, b""))
+            self.send_response(status)
+            if status == 302:
+                self.send_header("Location", "/red.png")
+            self.end_headers()
+            while self.path == "/slow" and dripping is not None and not dripping.wait(0.05):
+                try:
+                    self.wfile.write(b"x")
+                except OSError:
+                    return
+            self.wfile.write(body)
+
+        def log_message(self, *parts: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Images:
+    tiny_image_encoder(tmp_path / "encoder")
+    found = open_images(ImageConfig(encoder=str(tmp_path / "encoder"), folder=str(tmp_path)))
+    assert found is not None
+    return found
+
+
+def prepared(images: Images, *documents: Document) -> list[Document]:
+    kept, letters = check_images(documents, images)
+    assert letters == []
+    return kept
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ([1, float("nan")], "a number that is not finite"),
+        ("[1, Infinity]", "a number that is not finite"),
+        ([10**400, 1], "a number that is not finite"),
+        ([0, 0.0], "points nowhere"),
+        ("1,2", "no list of numbers"),
+        ([1, "2"], "no list of numbers"),
+        ([True, 1], "no list of numbers"),
+        ({"a": 1}, "no list of numbers"),
+    ],
+)
+def test_a_vector_that_is_none_is_a_dead_letter(value: Any, reason: str) -> None:
+    letter = clean(Record("shop", 7, {"id": "1", "title": "Lamp", "image_vector": value}))
+    assert isinstance(letter, DeadLetter)
+    assert reason in letter.reason
+    assert letter.line == 7
+
+
+def test_vectors_of_a_feed_are_made_unit_and_no_attribute() -> None:
+    for value in ([3, 4.0], "[3, 4]"):
+        document = cleaned(image_vector=value, colour="red")
+        assert document.image_vector == pytest.approx([0.6, 0.8])
+        assert document.attrs == {"colour": "red"}
+        assert document.source(["en"])["image_embedding"] == [0.6, 0.8]
+    assert parse_vector([]) is None
+    assert cleaned(image_vector="").image_vector is None
+
+
+def test_a_vector_of_another_length_is_a_dead_letter() -> None:
+    images = open_images(ImageConfig(fingerprint="clip", dimension=2))
+    kept, letters = check_images([cleaned(), cleaned(image_vector=[1, 0]), cleaned(image_vector=[1, 0, 0])], images)
+    assert [one.image_vector is not None for one in kept] == [False, True]
+    assert [letter.reason for letter in letters] == ["image_vector has 3 numbers, the index takes 2"]
+    assert letters[0].record is not None
+    without, _ = check_images([cleaned(image_vector=[1, 0])], None)
+    assert without[0].image_vector is None
+
+
+@pytest.mark.parametrize(
+    ("value", "first"),
+    [
+        ("a.png", "a.png"),
+        (["b.png", "c.png"], "b.png"),
+        ("https://x/a,b.png, https://x/c.png", "https://x/a,b.png"),
+        ([], None),
+        (3, None),
+    ],
+)
+def test_the_first_picture_of_a_product(value: Any, first: str | None) -> None:
+    assert cleaned(image_link=value).image == first
+
+
+@pytest.mark.parametrize("config", [ImageConfig(), ImageConfig(encoder="x", fingerprint="y", dimension=2)])
+def test_a_configuration_of_neither_or_both_ways_is_refused(config: ImageConfig) -> None:
+    with pytest.raises(IngestError, match="either encoder, or fingerprint and dimension"):
+        open_images(config)
+
+
+def test_only_changed_pictures_are_encoded(images: Images, tmp_path: Path) -> None:
+    paint(tmp_path / "a.png", (255, 0, 0))
+    (first,) = prepared(images, cleaned(image="a.png"))
+    made = encode_images([first], images)
+    (document,) = made.documents
+    assert document.image_vector is not None
+    assert (made.made, made.failed) == (1, frozenset())
+    stored = {"1": (document.image_hash, np.asarray(document.image_vector))}
+    (same,) = prepared(images, cleaned(image="a.png", price="3"))
+    again = encode_images([same], images, ["1"], lambda ids: stored)
+    assert again.made == 0
+    assert again.documents[0].image_vector == pytest.approx(document.image_vector)
+    assert encode_images([same], images, ["1"], None).made == 1
+    paint(tmp_path / "a.png", (0, 0, 255))
+    os.utime(tmp_path / "a.png", ns=(1, 1))
+    (changed,) = prepared(images, cleaned(image="a.png"))
+    assert changed.source(["en"])["image_hash"] != first.source(["en"])["image_hash"]
+    assert encode_images([changed], images, ["1"], lambda ids: stored).made == 1
+
+
+def test_a_picture_that_cannot_be_had_leaves_its_product_without_a_vector(images: Images, tmp_path: Path) -> None:
+    (tmp_path / "torn.png").write_bytes(paint(tmp_path / "whole.png", (1, 2, 3))[:50])
+    documents = [
+        replace(cleaned(image=address), id=str(number))
+        for number, address in enumerate(["gone.png", "torn.png", "../x.png", "http://other/x.png", "whole.png", "\0"])
+    ]
+    found = encode_images(prepared(images, *documents, cleaned(id="none")), images)
+    assert [one.problems for one in found.documents] == [
+        ("image (no such file)",),
+        ("image (no image that Pillow reads)",),
+        ("image (outside the folder of images)",),
+        ("image (a host that [images] does not name)",),
+        (),
+        ("image (no such file)",),
+        (),
+    ]
+    assert [one.image_vector is not None for one in found.documents] == [False] * 4 + [True, False, False]
+    assert "image_hash" not in found.documents[0].source(["en"])
+    assert found.failed == {"0", "1", "2", "3", "5"}
+
+
+def test_pictures_from_the_web_are_bounded_in_size_and_time(tmp_path: Path) -> None:
+    end = threading.Event()
+    body = paint(tmp_path / "red.png", (255, 0, 0))
+    served = {"/red.png": (200, body), "/huge": (200, b"x" * 3000), "/moved": (302, b""), "/slow": (200, b"")}
+    with web(served, end) as url:
+        reader = PictureReader(tmp_path, ("127.0.0.1",), max_bytes=2000, timeout_s=0.5)
+        asked = ["/red.png", "/huge", "/moved", "/none", "/slow"]
+        found = reader.read([url + path for path in asked])
+        end.set()
+    assert found == [
+        body,
+        PictureError("larger than 0.002 MB"),
+        PictureError("HTTP 302"),
+        PictureError("HTTP 404"),
+        PictureError("timed out"),
+    ]
+    assert reader.read([url + "/red.png"]) == [PictureError("cannot be reached")]
+    assert PictureReader(tmp_path, ("*",)).read(["http://127.0.0.1:1/x"]) == [PictureError("cannot be reached")]
+
+
+def test_a_run_that_says_nothing_of_images_goes_by_the_index(images: Images) -> None:
+    given = VectorField("clip", 2, "clip", "image")
+    adopted = images_of_index(IndexSpec(("en",), image=given).meta(), "shop-000001")
+    assert adopted is not None
+    assert (adopted.vector, adopted.encoder) == (given, None)
+    assert images_of_index(IndexSpec(("en",)).meta(), "shop-000001") is None
+    with pytest.raises(IndexConflictError, match="would lose theirs"):
+        images_of_index(IndexSpec(("en",), image=images.vector).meta(), "shop-000001")
+
+
+def test_the_space_of_a_text_embedder_is_that_of_its_pictures(tmp_path: Path) -> None:
+    bundle = tiny_image_encoder(tmp_path / "clip", space="sha256:text")
+    made = open_images(ImageConfig(encoder=str(tmp_path / "clip")))
+    assert made is not None
+    assert isinstance(made.encoder, ImageEncoder)
+    assert made.vector.meta() == {
+        "fingerprint": "sha256:text",
+        "dimension": 4,
+        "bundle": "clip",
+        "of": "image",
+        "encoder": bundle.fingerprint,
+    }

@@ -1,9 +1,10 @@
 """The books of a run: opened before it reads, closed when the index has acknowledged everything."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
@@ -18,6 +19,8 @@ from ingest.sources.source import SCHEMA, Source
 from ingest.state import IndexState, state_path
 from ingest.sweep import MAX_DELETE_FRACTION, delete_gone, find_gone
 from ingest.target import Target
+
+log = logging.getLogger("ingest.books")
 
 Deletes = Literal["feed", "index", "off"]
 DELETES: tuple[Deletes, ...] = ("feed", "index", "off")
@@ -40,10 +43,12 @@ class BookRules:
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """Sentences for the report, and those about deletions that were refused."""
+    """Sentences for the report, those about deletions that were refused, and what feeds looked like (`SchemaCount`)."""
 
     notes: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    schemas: Mapping[str, Any] = field(default_factory=dict)
+    drift: Mapping[str, list[str]] = field(default_factory=dict)
 
 
 @contextmanager
@@ -121,7 +126,13 @@ def end_feeds(
     """
     if not rules.whole:
         return Closing()
-    notes = [f"{feed.name}: {said}" for feed in feeds if isinstance(feed, Source) for said in feed.drift()]
+    sources = [feed for feed in feeds if isinstance(feed, Source)]
+    for one in sources:
+        one.tell_languages(tally.mix[feed_key(one.name)])
+    drifted = {feed_key(one.name): said for one in sources if (said := one.drift())}
+    notes = [f"{name}: {change}" for name, said in drifted.items() for change in said]
+    for note in notes:
+        log.warning("%s", note)
     refused: dict[str | None, str] = {}
     for scope in _scopes(feeds, rules):
         if not all_whole([feed for feed in feeds if scope in (None, FUSED, feed_key(feed.name))]):
@@ -133,8 +144,8 @@ def end_feeds(
                 f"{sweep.gone} documents are gone from {sweep.place} and were not deleted: {unread} of its entries"
                 f" cannot be read, and may be theirs"
             )
-        elif said := sweep.objection(rules.max_fraction):
-            refused[scope] = said
+        elif objection := sweep.objection(rules.max_fraction):
+            refused[scope] = objection
         else:
             tally.deleted += delete_gone(ledger, sink, sweep)
     if None not in refused and FUSED not in refused:
@@ -145,7 +156,8 @@ def end_feeds(
                 if isinstance(feed, Resumable) and feed_key(feed.name) not in refused
             }
         )
-    return Closing(tuple(notes), tuple(refused.values()))
+    schemas = {feed_key(one.name): one.bookmark()[SCHEMA] for one in sources}
+    return Closing(tuple(notes), tuple(refused.values()), schemas, drifted)
 
 
 def _scopes(feeds: Sequence[Feed], rules: BookRules) -> list[str | None]:

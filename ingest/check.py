@@ -12,9 +12,10 @@ from ingest.document import DeadLetter
 from ingest.errors import PARTIAL, FeedError
 from ingest.feeds import Feed
 from ingest.languages import assign_languages
+from ingest.run import feed_key
 from ingest.seen import SeenIds
-from ingest.sources.mapping import FieldMapping
-from ingest.sources.source import Source
+from ingest.sources.schema import filled
+from ingest.sources.source import SCHEMA, Source
 from ingest.stages import clean_batch
 from rerank.protocols import Detector
 
@@ -24,7 +25,7 @@ ROWS = 256
 @dataclass(slots=True)
 class FeedCheck:
     """What one feed holds. `reasons` and `problems` have a count and the first place; `broken` says why it ended
-    before its end, `fields` is a schema as `SchemaCount` gives it."""
+    before its end, `fields` is a schema as `SchemaCount` gives it, `drift` how that differs from the last run."""
 
     name: str
     records: int = 0
@@ -35,6 +36,7 @@ class FeedCheck:
     reasons: dict[str, tuple[int, str]] = field(default_factory=dict)
     problems: dict[str, tuple[int, str]] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)
+    drift: list[str] = field(default_factory=list)
     broken: str | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -49,8 +51,9 @@ class FeedCheck:
             "languages": dict(self.languages.most_common()),
             "reasons": {reason: {"count": count, "first": first} for reason, (count, first) in self.reasons.items()},
             "problems": {name: {"count": count, "first": first} for name, (count, first) in self.problems.items()},
+            "drift": list(self.drift),
             "fields": {
-                name: {"share": round(sum(types.values()) / read, 4), "types": types}
+                name: {"share": round(filled(types) / read, 4), "types": types}
                 for name, types in self.fields.get("fields", {}).items()
             },
             "broken": self.broken,
@@ -64,12 +67,13 @@ class FeedCheck:
             f"  languages: {languages or 'none'}",
         ]
         read = self.fields.get("records", 0)
-        shares = [f"{name} {sum(types.values()) / read:.0%}" for name, types in self.fields.get("fields", {}).items()]
+        shares = [f"{name} {filled(types) / read:.0%}" for name, types in self.fields.get("fields", {}).items()]
         found.append(f"  fields: {', '.join(shares[:40]) or 'none'}" + (" ..." if len(shares) > 40 else ""))
         if self.repeated:
             found.append(f"  {self.repeated} records repeat an id; the last one would stand")
         found += [f"  dead: {reason} ({count}, first {first})" for reason, (count, first) in self.reasons.items()]
         found += [f"  unreadable {name} ({count}, first {first})" for name, (count, first) in self.problems.items()]
+        found += [f"  drift: {change}" for change in self.drift]
         return found + ([f"  broken: {self.broken}"] if self.broken else [])
 
 
@@ -81,6 +85,7 @@ def check_feeds(
     prior: str | None = None,
     brands: Brands,
     limit: int | None = None,
+    before: Mapping[str, Any] | None = None,
 ) -> list[FeedCheck]:
     """Read feeds through cleaning and language detection; return what was found, a check a feed.
 
@@ -93,10 +98,16 @@ def check_feeds(
         prior: the likely language of records whose source names none.
         brands: the shop's spellings.
         limit: entries of each feed to read.
+        before: what feeds looked like in the last run, as `ingest.record.last_schemas` gives it.
     """
     seen = SeenIds()
     try:
-        return [_check(feed, detector, scripts, prior, brands, limit, seen) for feed in feeds]
+        checks = []
+        for feed in feeds:
+            source = feed if isinstance(feed, Source) else Source(feed)
+            source.resume({SCHEMA: (before or {}).get(feed_key(source.name))})
+            checks.append(_check(source, detector, scripts, prior, brands, limit, seen))
+        return checks
     finally:
         seen.close()
 
@@ -107,7 +118,7 @@ def exit_code(checks: Iterable[FeedCheck]) -> int:
 
 
 def _check(
-    feed: Feed,
+    source: Source,
     detector: PriorDetector,
     scripts: Detector,
     prior: str | None,
@@ -115,7 +126,6 @@ def _check(
     limit: int | None,
     seen: SeenIds,
 ) -> FeedCheck:
-    source = feed if isinstance(feed, Source) else Source(feed, FieldMapping({}), name=feed.name)
     check = FeedCheck(source.name)
     try:
         entries = islice(source.entries(), limit)
@@ -134,7 +144,8 @@ def _check(
                 _count_letter(check, letter)
     except FeedError as error:
         check.broken = str(error)
-    check.fields = source.schema()
+    source.tell_languages(check.languages)
+    check.fields, check.drift = source.schema(), source.drift()
     return check
 
 

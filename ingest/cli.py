@@ -21,6 +21,7 @@ from ingest.errors import exit_code_of
 from ingest.feeds import Feed, open_dead_letters
 from ingest.lanes import ON
 from ingest.logs import log_to_stderr
+from ingest.record import last_schemas
 from ingest.reindex_cli import reindex_group
 from ingest.report import RunReport, Tally
 from ingest.run import BATCH_SIZE
@@ -228,6 +229,7 @@ def replay(ctx: click.Context, /, letters: Path, as_json: bool, shop: Path | Non
 )
 @click.option("--language", "prior", help="Likely language of records that declare none, such as de.")
 @click.option("--limit", type=click.IntRange(1), help="Read so many records of each feed.")
+@click.option("--index", "alias", help="Alias: show how feeds differ from its last run on this machine.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.pass_context
 def check(
@@ -237,9 +239,10 @@ def check(
     languages: tuple[str, ...],
     prior: str | None,
     limit: int | None,
+    alias: str | None,
     as_json: bool,
 ) -> None:
-    """Show what FEEDs (as for `ingest run`) hold: records, languages, fields, problems. Writes nothing.
+    """Show what FEEDs (as for `ingest run`) hold: records, languages, fields, problems, drift. Writes nothing.
 
     Exit code 0, or 3 when some records would become dead letters or a feed breaks off.
     """
@@ -247,7 +250,13 @@ def check(
         shop = open_shop(feeds, downloads=Path(downloads))
         detector = load_detector(languages, thorough=True)
         found = check_feeds(
-            shop.feeds, detector, ScriptDetector(), prior=prior, brands=Brands(shop.brands), limit=limit
+            shop.feeds,
+            detector,
+            ScriptDetector(),
+            prior=prior,
+            brands=Brands(shop.brands),
+            limit=limit,
+            before=last_schemas(alias) if alias else None,
         )
     if as_json:
         click.echo(json.dumps([one.as_json() for one in found], indent=2, ensure_ascii=False))

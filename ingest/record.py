@@ -92,6 +92,18 @@ def runs_folder(alias: str) -> Path:
     return polyrank_home() / "runs" / alias
 
 
+def last_schemas(alias: str) -> dict[str, Any]:
+    """Return what each feed looked like in the last run that read it to its end, by `ingest.run.feed_key`."""
+    found: dict[str, Any] = {}
+    for path in sorted(runs_folder(alias).glob("*.json")):
+        try:
+            told = json.loads(path.read_text(encoding="utf-8")).get("schemas", {})
+        except (OSError, ValueError, AttributeError):
+            continue  # not ours, or of another version
+        found |= told if isinstance(told, dict) else {}
+    return found
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write a file so that a reader finds all of it or the one before. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """What a run did: counts by stage, languages, problems, dead letters and times; as JSON and for people."""
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ class Tally:
     """Counts while a run goes on. Each stage's seconds are written by that stage's thread alone.
 
     `unchanged`: the index holds them already; `stale`: it holds a newer version; `embedded`, `images`: read by a model.
+    `languages` of what was written; `mix`: of all documents of each feed.
     """
 
     read: int = 0
@@ -33,6 +34,7 @@ class Tally:
     duplicates: int = 0
     fused: int = 0
     languages: Counter[str] = field(default_factory=Counter)
+    mix: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     translated: Counter[str] = field(default_factory=Counter)
     problems: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
@@ -103,6 +105,8 @@ class RunReport:
     notes: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     dry_run: bool = False
+    schemas: Mapping[str, Any] = field(default_factory=dict)
+    drift: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
@@ -150,6 +154,7 @@ class RunReport:
             "pipeline": self.pipeline,
             "notes": list(self.notes),
             "refused": list(self.refused),
+            "drift": dict(self.drift),
             "dry_run": self.dry_run,
             "seconds": round(self.seconds, 2),
             "documents_per_second": round(self.documents_per_second, 1),

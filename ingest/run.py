@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ingest.ahead import ahead
 from ingest.dead_letters import DeadLetterFile
-from ingest.document import DeadLetter, Document
+from ingest.document import Document
 from ingest.feeds import Feed
 from ingest.lanes import Lanes, OwnProcess
 from ingest.ledger import Ledger

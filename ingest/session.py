@@ -154,7 +154,8 @@ def ingest(
     except PolyrankError as error:
         record.write(exit_code_of(error), str(error))
         raise
-    record.write(report.exit_code, details={"notes": list(report.notes), "refused": list(report.refused)})
+    told = {"notes": list(report.notes), "refused": list(report.refused)}
+    record.write(report.exit_code, details={**told, "drift": report.drift, "schemas": report.schemas})
     return report
 
 
@@ -239,6 +240,8 @@ def _run(
         dead_letters=letters.path if letters.count else None,
         notes=ending.notes,
         refused=ending.refused,
+        schemas=ending.schemas,
+        drift=ending.drift,
     )
 
 
@@ -286,6 +289,8 @@ def rehearse(
         dead_letters=None,
         notes=ending.notes,
         refused=ending.refused,
+        schemas=ending.schemas,
+        drift=ending.drift,
         dry_run=True,
     )
 

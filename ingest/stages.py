@@ -36,8 +36,8 @@ class Batch:
     `feed` is whose they are, `deletes` the ids that it says are gone. What follows is set when the batch is compared
     with what the index holds: how many documents were taken out, how many ids the run had met before, what is known
     of the others, the hash of each one's content, and the vectors that the index holds of them (`kept`). Embedding
-    sets the hash of each one's text (`vectors`) and how many were read by the model; `images` counts those. `seconds` by stage grow on
-    the way.
+    sets the hash of each one's text (`vectors`) and how many were read by the model; `images` counts pictures that
+    were. `seconds` by stage grow on the way.
     """
 
     documents: Sequence[Document]

@@ -1,4 +1,5 @@
-"""What a source's records look like: fields, how many records have them, and of which types; and how that drifts."""
+"""What a source's records look like: fields, how many records have them and of which types, languages; and how all
+that drifts."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -11,6 +12,12 @@ SELDOM = 0.01
 """A field of a smaller share of records may be missing by chance."""
 
 HALVED = 0.5
+
+OFTEN = 0.05
+"""A language of a smaller share of documents comes and goes by chance."""
+
+EMPTY = "empty"
+"""The type of a field that is there and holds nothing; it does not count for the field's share."""
 
 
 class SchemaCount:
@@ -29,7 +36,7 @@ class SchemaCount:
                 if len(self._types) >= MAX_FIELDS:
                     continue
                 types = self._types[name] = Counter()
-            types[type_name(value)] += 1
+            types[EMPTY if value in (None, "", [], {}) else type_name(value)] += 1
 
     def as_json(self) -> dict[str, Any]:
         """Return the counts: `records`, and for each field its types with how many records had them."""
@@ -38,7 +45,8 @@ class SchemaCount:
 
 def drift(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Say what differs between two schemas of `SchemaCount.as_json`: new fields, missing fields, types that are new for
-    a field, and fields that less than half the share of records have. Nothing when either saw no records."""
+    a field, fields that less than half the share of records have (empty ones do not count), and languages of twice or
+    less than half their share. Nothing when either saw no records."""
     try:
         old, new = before["fields"], now["fields"]
         were, are = int(before["records"]), int(now["records"])
@@ -46,18 +54,38 @@ def drift(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
             return []
         found = [f"new field {name}" for name in new if name not in old]
         for name, types in old.items():
-            share = sum(types.values()) / were
+            share = filled(types) / were
             if name not in new:
                 found += [f"missing field {name}, which {share:.0%} of the records had"] if share >= SELDOM else []
                 continue
-            told = sum(new[name].values()) / are
+            told = filled(new[name]) / are
             if share >= SELDOM and told < share * HALVED:
                 found.append(f"field {name} in {told:.0%} of the records, was {share:.0%}")
-            added = sorted(set(new[name]) - set(types))
-            found += [f"field {name} holds {', '.join(added)}, was {', '.join(sorted(types))}"] if added else []
+            added = sorted(set(new[name]) - set(types) - {EMPTY})
+            if added and (kinds := sorted(set(types) - {EMPTY})):
+                found.append(f"field {name} holds {', '.join(added)}, was {', '.join(kinds)}")
+        found += _moved(before.get("languages", {}), now.get("languages", {}))
     except (KeyError, TypeError, AttributeError, ValueError):
         return []  # a schema of another version
     return found
+
+
+def filled(types: Mapping[str, int]) -> int:
+    """Return how many records had a field with something in it."""
+    return sum(types.values()) - types.get(EMPTY, 0)
+
+
+def _moved(before: Mapping[str, int], now: Mapping[str, int]) -> list[str]:
+    """Say which languages have another share of the documents."""
+    if not before or not now:
+        return []
+    shares = [{code: one / sum(told.values()) for code, one in told.items()} for told in (before, now)]
+    pairs = {code: (shares[0].get(code, 0.0), shares[1].get(code, 0.0)) for code in sorted({*before, *now})}
+    return [
+        f"language {code} in {share:.0%} of the documents, was {was:.0%}"
+        for code, (was, share) in pairs.items()
+        if max(was, share) >= OFTEN and min(was, share) < max(was, share) * HALVED
+    ]
 
 
 def type_name(value: Any) -> str:

@@ -103,7 +103,7 @@ def open_shop(paths: Sequence[Path], *, downloads: Path | None = None) -> Shop:
             folder = downloads or polyrank_home() / "downloads"
             feeds += [_open(one, path, folder, whole=bool(rules)) for one in configs[path].source]
         else:
-            feeds.append(open_feed(path))
+            feeds.append(Source(open_feed(path)))
     names = [feed.name for feed in feeds]
     twice = {name for name in names if names.count(name) > 1}
     if twice:

@@ -1,6 +1,5 @@
 """One configured source: a feed, with its fields under our names, its likely language, and what it looked like."""
 
-import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,22 +10,26 @@ from ingest.sources.mapping import FieldMapping, MappingError
 from ingest.sources.rules import Rules
 from ingest.sources.schema import SchemaCount, drift
 
-log = logging.getLogger("ingest.sources")
-
 NO_RULES = Rules({})
 FEED = "feed"
 SCHEMA = "schema"
 
 
+AS_IT_IS = FieldMapping({})
+
+
 class Source:
-    """A feed as its `[[source]]` wants it read. Its bookmark holds the feed's own and the schema of this reading."""
+    """A feed as its `[[source]]` wants it read. Its bookmark holds the feed's own and the schema of this reading.
+
+    A feed that is named without a TOML is one that is only looked at: its records stay as they are.
+    """
 
     def __init__(
         self,
         feed: Feed,
-        mapping: FieldMapping,
+        mapping: FieldMapping = AS_IT_IS,
         *,
-        name: str,
+        name: str | None = None,
         language: str | None = None,
         id_prefix: str = "",
         rules: Rules = NO_RULES,
@@ -34,12 +37,13 @@ class Source:
         self._feed = feed
         self._mapping = mapping
         self._rules = rules
-        self._name = name
+        self._name = name or feed.name
+        self._bare = name is None
         self._language = language
         self._id_prefix = id_prefix
         self._schema = SchemaCount()
         self._before: Mapping[str, Any] = {}
-        self._told = False
+        self._languages: Mapping[str, int] = {}
 
     @property
     def name(self) -> str:
@@ -49,7 +53,7 @@ class Source:
     def entries(self) -> Iterator[Record | DeadLetter]:
         """Read the feed. A record that an expression cannot be used on, or that breaks the schema, is a dead letter.
 
-        What differs from the last run is a warning in the log, once. Raises as the feed does.
+        Raises as the feed does.
         """
         self._schema = SchemaCount()
         for entry in self._feed.entries():
@@ -57,6 +61,9 @@ class Source:
                 yield entry
                 continue
             self._schema.add(entry.fields)
+            if self._bare:
+                yield entry
+                continue
             try:
                 fields = self._mapping.apply(entry.fields)
             except MappingError as error:
@@ -70,10 +77,6 @@ class Source:
             if column is not None:
                 fields[column] = f"{self._id_prefix}{fields[column]}"
             yield Record(entry.feed, entry.line, fields, self._name, self._language)
-        if not self._told:
-            self._told = True
-            for change in self.drift():
-                log.warning("source %s: %s", self._name, change)
 
     def progress(self) -> float:
         """Return the feed's progress."""
@@ -87,7 +90,7 @@ class Source:
 
     def bookmark(self) -> dict[str, Any]:
         """Return the feed's bookmark and the schema; the schema of the last run after a run without records."""
-        schema = self._schema.as_json() if self._schema.records else dict(self._before)
+        schema = self.schema() if self._schema.records else dict(self._before)
         return {FEED: self._feed.bookmark() if isinstance(self._feed, Resumable) else {}, SCHEMA: schema}
 
     @property
@@ -95,10 +98,15 @@ class Source:
         """Whether all that the source holds was read."""
         return self._feed.whole if isinstance(self._feed, Resumable) else True
 
+    def tell_languages(self, counts: Mapping[str, int]) -> None:
+        """Take how many of its documents are in which language, which shows only after reading."""
+        self._languages = dict(counts)
+
     def schema(self) -> dict[str, Any]:
-        """Return fields and types as the source itself names them, of what was read so far."""
-        return self._schema.as_json()
+        """Return fields and types as the source itself names them, of what was read so far, and the languages."""
+        told = {"languages": dict(self._languages)} if self._languages else {}
+        return {**self._schema.as_json(), **told}
 
     def drift(self) -> list[str]:
         """Say how what was read differs from the last run."""
-        return drift(self._before, self._schema.as_json()) if self._before else []
+        return drift(self._before, self.schema()) if self._before else []

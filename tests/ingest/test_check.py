@@ -43,3 +43,31 @@ def test_check_counts_problems_and_names_a_broken_feed(tmp_path: Path) -> None:
     broken = CliRunner().invoke(main, ["check", str(written(tmp_path / "b.csv", "id,id\n"))])
     assert broken.exit_code == 3
     assert "names the column 'id' twice" in broken.output
+
+
+def test_check_shows_how_a_feed_differs_from_the_last_run(tmp_path: Path) -> None:
+    """The manifest is what `ingest run` leaves, see tests/node/test_ingest.py."""
+    rows = "".join(f"{number},Der Tisch ist aus Eiche und rund,{number}\n" for number in range(20))
+    path = written(tmp_path / "a.csv", "id,title,price\n" + rows)
+    kinds = {name: {"text": 20} for name in ("id", "title", "brand")}
+    schema = {"records": 20, "fields": kinds, "languages": {"en": 20}}
+    runs = tmp_path / "home" / "runs" / "shop"
+    runs.mkdir(parents=True)
+    written(runs / "1.json", json.dumps({"schemas": {str(path): {"records": 1, "fields": {}}}}))
+    written(runs / "2.json", json.dumps({"schemas": {str(path): schema}}))
+    written(runs / "3.json", json.dumps({"error": "the cluster cannot be reached"}))
+    home = {"POLYRANK_HOME": str(tmp_path / "home")}
+    arguments = ["check", str(path), "--languages", "de,en", "--index", "shop"]
+    done = CliRunner().invoke(main, [*arguments, "--json"], env=home)
+    assert done.exit_code == 0, done.output
+    expected = [
+        "new field price",
+        "missing field brand, which 100% of the records had",
+        "language de in 100% of the documents, was 0%",
+        "language en in 0% of the documents, was 100%",
+    ]
+    assert json.loads(done.stdout)[0]["drift"] == expected
+    said = CliRunner().invoke(main, arguments, env=home).output
+    assert all(f"  drift: {one}" in said for one in expected)
+    fresh = CliRunner().invoke(main, [*arguments[:-1], "other", "--json"], env=home)
+    assert json.loads(fresh.stdout)[0]["drift"] == []

@@ -103,9 +103,10 @@ def test_vectors_of_a_feed(shop: Shop) -> None:
     assert shop.nearest([0, 0.6, 0.8]) == ["b", "a"]
     assert shop.run(code=3)["unchanged"] == 3
     letters = shop.folder / "dead.jsonl"
-    mended = [json.loads(line) for line in letters.read_text().splitlines()]
-    mended[0]["record"]["image_vector"] = [0, 0, 1]
-    letters.write_text(json.dumps(mended[0]), encoding="utf-8")
+    lines = [json.loads(line) for line in letters.read_text(encoding="utf-8").splitlines()]
+    (mended,) = [one for one in lines if one["record"]["id"] == "d"]
+    mended["record"]["image_vector"] = [0, 0, 1]
+    letters.write_text(json.dumps(mended), encoding="utf-8")
     replayed = shop.ingest("replay", str(letters))
     assert replayed.exit_code == 0, replayed.output
     assert shop.stored("d")["image_embedding"] == [0.0, 0.0, 1.0]

@@ -1,7 +1,7 @@
 """What each step of the query path adds to nDCG@10, cross-validated, with p-values and by language; what tuning does.
 
     python -m bench.quality_steps --index chorus --queries ../shared/data/chorus-icecat/queries.jsonl.gz
-        --qrels ../shared/data/chorus-icecat/qrels-pooled.tsv.gz [--needs 34] [--json FILE]
+        --qrels ../shared/data/chorus-icecat/qrels-pooled.tsv.gz [--needs 34] [--by split] [--json FILE]
 
 Asks the running node once for each query, through the installed pipeline opened wide, and computes the rest from the
 answers. Queries marked `same_as_en` are left out. `--needs` takes a sample of the needs, each in all its languages.
@@ -31,10 +31,18 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--qrels", required=True, type=FILE)
 @click.option("--needs", type=int, help="How many needs to take, at random.")
 @click.option("--depth", default=50, show_default=True, help="Candidates to rerank.")
+@click.option("--by", type=click.Choice(["language", "split"]), default="language", help="What to tell apart.")
 @click.option("--url")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write both outcomes here.")
 def main(
-    index: str, queries: Path, qrels: Path, needs: int | None, depth: int, url: str | None, json_file: Path | None
+    index: str,
+    queries: Path,
+    qrels: Path,
+    needs: int | None,
+    depth: int,
+    by: str,
+    url: str | None,
+    json_file: Path | None,
 ) -> None:
     """Print the steps' table and what `plugin tune` would do."""
     client = connect(url)
@@ -44,7 +52,7 @@ def main(
         candidates = gather(
             client, index, pipeline, asked, read_qrels(qrels), depth=depth, advance=lambda: bar.update(1)
         )
-    steps = measure_steps(pipeline, candidates, {query.query_id: query.language for query in asked})
+    steps = measure_steps(pipeline, candidates, {query.query_id: getattr(query, by) for query in asked})
     print_steps(steps)
     tuning = tune(pipeline, candidates)
     print_tuning(tuning)

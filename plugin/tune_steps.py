@@ -54,7 +54,7 @@ def measure_steps(
     Args:
         pipeline: whose retrievers and windows; its own weights do not count.
         candidates: as `gather` returns.
-        languages: query id to language.
+        languages: query id to language, or to whatever else queries are to be told apart by.
         folds: at least 2; translations of one query share a fold.
         seed: of the dealing.
         advance: called after each fold.

@@ -56,9 +56,67 @@ def test_an_alias_filter_binds_every_stage(red_only: Rig) -> None:
     assert {document["colour"] for document in sent} == {"red"}
 
 
-@pytest.mark.parametrize(
-    "place", [(), ("rerank",), ("retrievers", 0, "lexical"), ("policy",), ("rerank", "skip"), ("combination",)]
-)
+ATTRIBUTES: Json = {
+    "retrievers": [{"lexical": {}}, {"expanded": {"fields": ["title"]}}],
+    "attributes": {"use": "boost"},
+    "vocabulary": "products",
+}
+
+
+@pytest.mark.parametrize("point_in_time", [False, True])
+def test_what_the_whole_catalogue_knows_is_not_asked_for_who_sees_a_part(red_only: Rig, point_in_time: bool) -> None:
+    """Else its values and words would be told as attributes and expansions, with those of products that are hidden."""
+
+    def asked(index: str) -> Json:
+        body: Json = {"query": LAMP}
+        if point_in_time:
+            pit = red_only.call("POST", f"/{index}/_search/point_in_time", keep_alive="1m")["pit_id"]
+            red_only.call("POST", "/_search", {**body, "pit": {"id": pit}}, search_pipeline="shop")
+            red_only.call("DELETE", "/_search/point_in_time", {"pit_id": [pit]})
+        else:
+            red_only.search(body, index=index)
+        return red_only.service.calls[-1].body
+
+    red_only.pipeline(**ATTRIBUTES)
+    assert "vocabulary" not in asked("red")
+    assert asked("shop")["vocabulary"] == "products"
+    red_only.pipeline(
+        **ATTRIBUTES | {"attributes": None, "retrievers": [{"lexical": {}}, {"knn": {"field": "embedding"}}]}
+    )
+    assert asked("red")["vocabulary"] == "products", "translations tell nothing of it"
+
+
+def test_a_filtered_alias_binds_attributes_and_expansions(red_only: Rig) -> None:
+    """Boosts and filters of hidden products, and words that only they have, show nothing of them."""
+    blue = {"term": {"colour": "blue"}}
+    named = {"name": "color", "text": "blue", "confidence": 0.95, "clause": blue, "reason": None}
+    red_only.service.expansions = [
+        {"text": "chair", "of": "lamp", "language": "en", "source": "synonyms", "weight": 0.5}
+    ]
+    allowed = set(ids(red_only.plain({"query": {"match_all": {}}, "size": 200}, index="red")))
+    for use in ("filter", "boost"):
+        red_only.service.attributes = [{**named, "use": use}]
+        red_only.pipeline(**ATTRIBUTES | {"attributes": {"use": "filter"}})
+        found = red_only.search({"query": LAMP, "size": 100}, index="red")
+        assert ids(found)
+        assert set(ids(found)) <= allowed
+        assert {hit["_id"] for hit in told(found)["hits"]} <= allowed
+        assert found["hits"]["total"]["value"] <= len(allowed)
+        assert told(found)["understanding"]["applied"][0]["use"] == "boost", "a filter would leave nothing"
+
+
+PLACES: list[tuple[str | int, ...]] = [
+    (),
+    ("rerank",),
+    ("retrievers", 0, "lexical"),
+    ("policy",),
+    ("rerank", "skip"),
+    ("combination",),
+    ("attributes",),
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("key", ["url", "urls", "endpoint", "service"])
 def test_no_pipeline_names_an_address(rig: Rig, place: tuple[str | int, ...], key: str) -> None:
     body: Json = {
@@ -66,6 +124,7 @@ def test_no_pipeline_names_an_address(rig: Rig, place: tuple[str | int, ...], ke
         "rerank": {"document_fields": {"title": ["title"]}, "skip": {"languages": ["fr"]}},
         "policy": {},
         "combination": {},
+        "attributes": {},
     }
     spot: Any = body
     for step in place:
@@ -105,6 +164,19 @@ HOSTILE: dict[str, bytes] = {
         {"query": LAMP, "ext": {"polyrank": {"profile": {"liked": [str(n) for n in range(10_000)]}}}}
     ).encode(),
     "an endless number": b'{"query": {"match": {"title": "lamp"}}, "ext": {"polyrank": {"deadline_ms": 1e400}}}',
+    "ten thousand texts to do without": json.dumps(
+        {"query": LAMP, "ext": {"polyrank": {"without": ["lamp"] * 10_000}}}
+    ).encode(),
+    "ten thousand ids to explain": json.dumps(
+        {"query": LAMP, "ext": {"polyrank": {"explain": [str(n) for n in range(10_000)]}}}
+    ).encode(),
+    "a deep profile": b'{"query": {"match_all": {}}, "ext": {"polyrank": {"profile": '
+    + b'{"a":' * 5000
+    + b"1"
+    + b"}" * 5000
+    + b"}}}",
+    "a megabyte of query text": json.dumps({"query": LAMP, "ext": {"polyrank": {"query": "lamp " * 200_000}}}).encode(),
+    "a locale that is none": json.dumps({"query": LAMP, "ext": {"polyrank": {"locale": "../../etc"}}}).encode(),
     "a huge page": json.dumps({"query": LAMP, "size": 1_000_000_000}).encode(),
 }
 

@@ -91,7 +91,9 @@ final class HybridSearch {
         body.put("query", queryText);
         body.put("languages", config.languages());
         body.put("want", want);
-        if (config.vocabulary() != null) body.put("vocabulary", config.vocabulary());
+        // what the catalogue knows of words and values is told with attributes and expansions, and not to who sees a part of it
+        boolean told = attributes || !expansions.isEmpty();
+        if (config.vocabulary() != null && !(told && engine.schemas().areFiltered(request))) body.put("vocabulary", config.vocabulary());
         if (ext.locale() != null) body.put("locale", ext.locale());
         if (!expansions.isEmpty()) body.put("expand", expansions);
         Map<String, String> schema = attributes ? schema() : Map.of();

@@ -52,6 +52,15 @@ final class Schemas {
         return shared == null ? Map.of() : shared;
     }
 
+    /** Whether the search's caller may see only a part of the indices; also when that cannot be told. */
+    boolean areFiltered(SearchRequest request) {
+        try {
+            return searched.areFiltered(request, clusterService.state());
+        } catch (RuntimeException e) { // the indices cannot be resolved: the lexical search says so to the caller
+            return true;
+        }
+    }
+
     /** The type of a field; a path below a `flat_object` is one. Null when the schema does not have it. */
     static String type(Map<String, String> schema, String field) {
         String type = schema.get(field);

@@ -170,13 +170,6 @@ HOSTILE: dict[str, bytes] = {
     "ten thousand ids to explain": json.dumps(
         {"query": LAMP, "ext": {"polyrank": {"explain": [str(n) for n in range(10_000)]}}}
     ).encode(),
-    "a deep profile": b'{"query": {"match_all": {}}, "ext": {"polyrank": {"profile": '
-    + b'{"a":' * 5000
-    + b"1"
-    + b"}" * 5000
-    + b"}}}",
-    "a megabyte of query text": json.dumps({"query": LAMP, "ext": {"polyrank": {"query": "lamp " * 200_000}}}).encode(),
-    "a locale that is none": json.dumps({"query": LAMP, "ext": {"polyrank": {"locale": "../../etc"}}}).encode(),
     "a huge page": json.dumps({"query": LAMP, "size": 1_000_000_000}).encode(),
 }
 

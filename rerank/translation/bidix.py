@@ -7,7 +7,7 @@ any other, costs nothing, and the catalogue's statistics choose better among its
 import shutil
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,26 +68,52 @@ def find_bidixes(folder: Path = APERTIUM_FOLDER) -> list[Bidix]:
 def lemma_pairs(printed: str) -> set[tuple[str, str]]:
     """Return the folded pairs of lemmas of what `lt-print` printed: an arc a line, sections parted by "--".
 
-    The largest section holds the words; the others hold patterns for numbers and addresses, which never end.
+    The largest section holds the words; the others hold patterns for numbers and addresses, which never end. Some
+    files keep those patterns among the words: what has a digit or leads through a circle of states is left out.
     """
     arcs: dict[int, list[_Arc]] = defaultdict(list)
     for line in max(printed.split("--\n"), key=len).splitlines():
         cells = line.split("\t")
-        if len(cells) >= 4:
+        if len(cells) >= 4 and not cells[2].isdigit():
             arcs[int(cells[0])].append((int(cells[1]), cells[2], cells[3]))
-    pairs = set()
+    pairs, endless = set(), _endless(arcs)
     # A state, the two lemmas so far, whether each has come to its grammar tags, and the length of the path.
     stack = [(0, "", "", False, False, 0)]
     while stack:
         state, left, right, left_done, right_done, depth = stack.pop()
         if left_done and right_done:
             pairs.add((fold(left), fold(right)))
-        elif depth < MAX_DEPTH and all(onward != state for onward, _, _ in arcs[state]):
+        elif depth < MAX_DEPTH and state not in endless:
             for onward, read, written in arcs[state]:
                 following_left, ended_left = _append(left, read, left_done)
                 following_right, ended_right = _append(right, written, right_done)
                 stack.append((onward, following_left, following_right, ended_left, ended_right, depth + 1))
     return {(left, right) for left, right in pairs if left and right}
+
+
+def _endless(arcs: Mapping[int, Sequence[_Arc]]) -> set[int]:
+    """Return the states on circles, and those between two circles."""
+    onward = {state: {end for end, _, _ in out} for state, out in arcs.items()}
+    backward: dict[int, set[int]] = defaultdict(set)
+    for state, ends in onward.items():
+        for end in ends:
+            backward[end].add(state)
+    return _after_a_circle(onward, backward) & _after_a_circle(backward, onward)
+
+
+def _after_a_circle(onward: Mapping[int, set[int]], backward: Mapping[int, set[int]]) -> set[int]:
+    """Return the states that remain when states nothing leads to are taken away, again and again."""
+    states = onward.keys() | backward.keys()
+    waiting = {state: len(backward.get(state, ())) for state in states}
+    free = [state for state, number in waiting.items() if not number]
+    while free:
+        state = free.pop()
+        del waiting[state]
+        for end in onward.get(state, ()):
+            waiting[end] -= 1
+            if not waiting[end]:
+                free.append(end)
+    return set(waiting)
 
 
 def _append(lemma: str, symbol: str, done: bool) -> tuple[str, bool]:

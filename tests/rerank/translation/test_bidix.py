@@ -25,5 +25,12 @@ def test_lemmas_end_at_their_tags_and_patterns_are_not_followed() -> None:
     assert lemma_pairs(PRINTED) == {("pan", "mouse"), ("a b", "ab")}
 
 
+def test_a_circle_of_several_states_is_not_followed() -> None:
+    digits = "".join(
+        f"{state}\t{to}\t{digit}\t{digit}\t0.0\n" for state, to in ((20, 21), (21, 20)) for digit in range(10)
+    )
+    assert lemma_pairs(f"0\t20\t#\t#\t0.0\n{digits}21\t6\t<n>\t<n>\t0.0\n{PRINTED}") >= {("a b", "ab")}
+
+
 def test_a_folder_without_pairs_has_none(tmp_path: Path) -> None:
     assert find_bidixes(tmp_path) == []

@@ -157,6 +157,15 @@ HOSTILE: dict[str, bytes] = {
     "not JSON": b"{",
     "a lone surrogate": b'{"query": {"match": {"title": "lamp \\ud800"}}}',
     "deep JSON": b'{"query": ' + b'{"bool": {"must": ' * 5000 + b'{"match_all": {}}' + b"}}" * 5000 + b"}",
+    "deep JSON of our own": b'{"query": {"match": {"title": "lamp"}}, "ext": {"polyrank": {"profile": '
+    + b'{"a": ' * 5000
+    + b"1"
+    + b"}" * 5000
+    + b"}}}",
+    "a query of a megabyte of our own": json.dumps(
+        {"query": LAMP, "ext": {"polyrank": {"query": "lamp " * 200_000}}}
+    ).encode(),
+    "a locale that is none": json.dumps({"query": LAMP, "ext": {"polyrank": {"locale": "\x00" * 1000}}}).encode(),
     "a million clauses' worth of text": json.dumps({"query": {"match": {"title": "lamp " * 200_000}}}).encode(),
     "a NUL byte": json.dumps({"query": {"match": {"title": "lamp\x00"}}}).encode(),
     "bytes that are no UTF-8": b'{"query": {"match": {"title": "\xff\xfe"}}}',

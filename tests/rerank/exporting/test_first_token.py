@@ -40,7 +40,7 @@ def graph(chosen: int = 0, *, also_read: bool = False) -> onnx.ModelProto:
 def output(model: onnx.ModelProto, path: Path) -> np.ndarray:
     onnx.save(model, str(path))
     values = np.random.default_rng(1).normal(size=(3, 5, CHANNELS)).astype(np.float32)
-    return Session(path).run({"x": values})  # type: ignore[dict-item]
+    return Session(path).run({"x": values})
 
 
 def test_what_leads_to_the_first_token_alone_is_computed_for_it_alone(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_the_bias_is_added_once(tmp_path: Path, dynamic: bool, positive: bool, r
     model = product(read_twice=read_twice)
     rewrite(model, {"x": grid})
     onnx.save(model, str(tmp_path / "m.onnx"))
-    found = Session(tmp_path / "m.onnx").run({"x": values})  # type: ignore[dict-item]
+    found = Session(tmp_path / "m.onnx").run({"x": values})
     assert np.abs(found - (values @ WEIGHTS + BIAS)).max() < 0.2
     adds = [node.name for node in model.graph.node if node.op_type == "Add" and node.output[0] == "y"]
     assert len(adds) == (1 if dynamic or read_twice else 0), "a fixed grid leaves the bias to the product"

@@ -1,5 +1,7 @@
 package org.polyrank.opensearch;
 
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import org.apache.logging.log4j.LogManager;
 import org.apache.logging.log4j.Logger;
@@ -58,7 +60,7 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
             return;
         }
         PinnedIndices.pin(request, engine.clusterService().state());
-        leaveOutVectors(request.source());
+        leaveOutVectors(request);
         SearchNote note = SearchTaskFilter.currentNote(engine.threadPool().getThreadContext());
         Task task = note.task();
         CallerContext callerContext = new CallerContext(engine.threadPool());
@@ -90,10 +92,12 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
     }
 
     /** A caller who does not say which fields to return wants no vectors: they are four fifths of a hit. */
-    private void leaveOutVectors(SearchSourceBuilder source) {
-        if (source.fetchSource() != null || source.storedFields() != null || config.knn().isEmpty()) return;
-        String[] fields = config.knn().stream().map(RetrieverConfig.Knn::field).toArray(String[]::new);
-        source.fetchSource(new FetchSourceContext(true, null, fields));
+    private void leaveOutVectors(SearchRequest request) {
+        SearchSourceBuilder source = request.source();
+        if (source.fetchSource() != null || source.storedFields() != null) return;
+        Set<String> fields = new TreeSet<>(engine.vectorFields().declared(request));
+        config.knn().stream().map(RetrieverConfig.Knn::field).forEach(fields::add);
+        if (!fields.isEmpty()) source.fetchSource(new FetchSourceContext(true, null, fields.toArray(String[]::new)));
     }
 
     private CompletableFuture<HybridSearch.Outcome> start(

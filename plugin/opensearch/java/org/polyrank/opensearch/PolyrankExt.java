@@ -1,5 +1,6 @@
 package org.polyrank.opensearch;
 
+import com.fasterxml.jackson.core.exc.StreamConstraintsException;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -55,7 +56,7 @@ final class PolyrankExt extends SearchExtBuilder {
 
     /** Parses and checks the section of a request. */
     static PolyrankExt fromXContent(XContentParser parser) throws IOException {
-        Map<String, Object> content = parser.map();
+        Map<String, Object> content = read(parser);
         content.forEach((key, value) -> {
             String problem = switch (key) {
                 case QUERY -> value instanceof String ? null : "must be a text";
@@ -72,6 +73,15 @@ final class PolyrankExt extends SearchExtBuilder {
             if (problem != null) throw new ParsingException(parser.getTokenLocation(), "[ext." + NAME + "." + key + "] " + problem);
         });
         return new PolyrankExt(content);
+    }
+
+    /** What is too deep or too long for the parser is the caller's mistake, not the node's. */
+    private static Map<String, Object> read(XContentParser parser) throws IOException {
+        try {
+            return parser.map();
+        } catch (StreamConstraintsException e) {
+            throw new ParsingException(parser.getTokenLocation(), "[ext." + NAME + "] cannot be read: " + e.getOriginalMessage());
+        }
     }
 
     private static boolean isTexts(Object value, int max) {

@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import org.opensearch.action.search.SearchRequest;
 import org.opensearch.cluster.ClusterState;
@@ -18,7 +20,7 @@ final class VectorFields {
     /** What an index's mapping says about one vector field; `fingerprint` null when `_meta` does not name one, dimension 0 likewise. */
     private record Field(String fingerprint, int dimension) {}
 
-    private record Cached(long mappingVersion, Map<String, Field> fields) {}
+    private record Cached(long mappingVersion, Map<String, Field> fields, Set<String> declared) {}
 
     /**
      * @param indices those to search, empty when there is none
@@ -50,9 +52,20 @@ final class VectorFields {
         return new Eligible(indices, refused.isEmpty(), refused);
     }
 
+    /** The vector fields that the mappings of the searched indices declare for us; throws what the resolver throws on an unknown index. */
+    Set<String> declared(SearchRequest request) {
+        ClusterState state = clusterService.state();
+        Set<String> names = new TreeSet<>();
+        for (String name : searched.of(request, state)) {
+            IndexMetadata index = state.metadata().index(name);
+            if (index != null) names.addAll(cached(index).declared());
+        }
+        return names;
+    }
+
     private String problem(IndexMetadata index, String field, String embedder, int dimension) {
         String name = index.getIndex().getName();
-        Field found = fields(index).computeIfAbsent(field, f -> read(index, f));
+        Field found = cached(index).fields().computeIfAbsent(field, f -> read(index, f));
         if (found.dimension() < 0) return "no vector field [" + field + "] in index " + name;
         if (found.fingerprint() == null) {
             return "embedder unknown: index " + name + " has no _meta.polyrank.vectors." + field + ".fingerprint";
@@ -67,24 +80,35 @@ final class VectorFields {
     }
 
     /** Parsing a mapping costs more than a search: once per mapping version. */
-    private Map<String, Field> fields(IndexMetadata index) {
+    private Cached cached(IndexMetadata index) {
         if (cache.size() > MAX_CACHED) cache.clear();
         return cache.compute(
             index.getIndexUUID(),
             (uuid, cached) -> cached != null && cached.mappingVersion() == index.getMappingVersion()
                 ? cached
-                : new Cached(index.getMappingVersion(), new ConcurrentHashMap<>())
-        ).fields();
+                : new Cached(index.getMappingVersion(), new ConcurrentHashMap<>(), vectors(mapping(index)).keySet())
+        );
     }
 
     private static Field read(IndexMetadata index, String field) {
-        Map<String, Object> mapping = index.mapping() == null ? new HashMap<>() : index.mapping().sourceAsMap();
+        Map<String, Object> mapping = mapping(index);
         Object properties = XContentMapValues.extractValue("properties." + field.replace(".", ".properties."), mapping);
         if (!(properties instanceof Map<?, ?> declared) || !"knn_vector".equals(declared.get("type"))) return new Field(null, -1);
-        Object vectors = XContentMapValues.extractValue("_meta.polyrank.vectors", mapping);
-        Object meta = vectors instanceof Map<?, ?> map ? map.get(field) : null;
+        Object meta = vectors(mapping).get(field);
         Object fingerprint = meta instanceof Map<?, ?> map ? map.get("fingerprint") : null;
         Object dimension = declared.get("dimension");
         return new Field(fingerprint instanceof String text ? text : null, dimension instanceof Number number ? number.intValue() : 0);
+    }
+
+    private static Map<String, Object> mapping(IndexMetadata index) {
+        return index.mapping() == null ? Map.of() : index.mapping().sourceAsMap();
+    }
+
+    private static Map<String, Object> vectors(Map<String, Object> mapping) {
+        Map<String, Object> named = new HashMap<>();
+        if (XContentMapValues.extractValue("_meta.polyrank.vectors", mapping) instanceof Map<?, ?> map) {
+            map.forEach((name, meta) -> named.put(String.valueOf(name), meta));
+        }
+        return named;
     }
 }

@@ -46,7 +46,7 @@ WRONG: dict[str, tuple[Json, str]] = {
     ),
     "unknown key of rerank": (
         {"retrievers": [LEXICAL], "rerank": {"document_fields": FIELDS, "model": "x"}},
-        "[rerank.model] is unknown here: known keys are [adaptive, calibration, chunk,",
+        "[rerank.model] is unknown here: known keys are [adaptive, cache, calibration, chunk,",
     ),
 }
 

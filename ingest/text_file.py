@@ -75,7 +75,7 @@ class TextFile:
         if raw is not None:
             try:
                 self._done = raw.tell()
-            except ValueError:  # closed by the reading thread between the two lines
+            except (ValueError, OSError):  # closed by the reading thread between the two lines, or under `tell`
                 self._done = self._size
         return min(self._done / self._size, 1.0)
 

@@ -56,6 +56,7 @@ bench: $(VENV)/.dev  ## measure: service, engine, relevance, languages (data in 
 	$(BIN)/python -m bench.attributes --data $(CHORUS)
 	$(BIN)/python -m bench.expansion --data $(CHORUS)
 	$(BIN)/python -m bench.service_load
+	$(BIN)/python -m bench.torture --data $(CHORUS) --no-embed --limit 2000 --restarts 1
 	$(BIN)/python -m bench.index_bytes --data $(CHORUS)
 	$(BIN)/python -m bench.scale_plan --vectors all
 

@@ -6,7 +6,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.concurrent.ConcurrentHashMap;
 import org.opensearch.action.search.SearchRequest;
 import org.opensearch.cluster.ClusterState;
 import org.opensearch.cluster.metadata.IndexMetadata;
@@ -19,13 +18,10 @@ final class Schemas {
     private static final Set<String> OTHERS = Set.of("keyword", "text", FLAT_OBJECT);
     /** As many as the service takes; the shortest paths, which name what all products have. */
     private static final int MAX_FIELDS = 2_000;
-    private static final int MAX_CACHED = 10_000;
-
-    private record Cached(long mappingVersion, Map<String, String> fields) {}
 
     private final ClusterService clusterService;
     private final SearchedIndices searched;
-    private final Map<String, Cached> cache = new ConcurrentHashMap<>();
+    private final PerMapping<Map<String, String>> fields = new PerMapping<>(Schemas::read);
 
     Schemas(ClusterService clusterService, SearchedIndices searched) {
         this.clusterService = clusterService;
@@ -42,7 +38,7 @@ final class Schemas {
         for (String name : searched.of(request, state)) {
             IndexMetadata index = state.metadata().index(name);
             if (index == null) continue;
-            Map<String, String> own = fields(index);
+            Map<String, String> own = fields.of(index);
             if (shared == null) shared = own;
             else if (shared != own) {
                 shared = new TreeMap<>(shared);
@@ -68,16 +64,6 @@ final class Schemas {
             if (FLAT_OBJECT.equals(schema.get(field.substring(0, dot)))) type = FLAT_OBJECT;
         }
         return type;
-    }
-
-    private Map<String, String> fields(IndexMetadata index) {
-        if (cache.size() > MAX_CACHED) cache.clear();
-        return cache.compute(
-            index.getIndexUUID(),
-            (uuid, cached) -> cached != null && cached.mappingVersion() == index.getMappingVersion()
-                ? cached
-                : new Cached(index.getMappingVersion(), read(index))
-        ).fields();
     }
 
     private static Map<String, String> read(IndexMetadata index) {

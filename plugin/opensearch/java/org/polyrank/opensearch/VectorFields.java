@@ -15,12 +15,11 @@ import org.opensearch.common.xcontent.support.XContentMapValues;
 
 /** Decides which of the searched indices hold vectors that this query's vector may be compared with. */
 final class VectorFields {
-    private static final int MAX_CACHED = 10_000;
-
     /** What an index's mapping says about one vector field; `fingerprint` null when `_meta` does not name one, dimension 0 likewise. */
     private record Field(String fingerprint, int dimension) {}
 
-    private record Cached(long mappingVersion, Map<String, Field> fields, Set<String> declared) {}
+    /** The fields looked at so far, and the names of those that `_meta` declares. */
+    private record Declared(Map<String, Field> fields, Set<String> names) {}
 
     /**
      * @param indices those to search, empty when there is none
@@ -31,7 +30,9 @@ final class VectorFields {
 
     private final ClusterService clusterService;
     private final SearchedIndices searched;
-    private final Map<String, Cached> cache = new ConcurrentHashMap<>();
+    private final PerMapping<Declared> declared = new PerMapping<>(
+        index -> new Declared(new ConcurrentHashMap<>(), vectors(mapping(index)).keySet())
+    );
 
     VectorFields(ClusterService clusterService, SearchedIndices searched) {
         this.clusterService = clusterService;
@@ -58,14 +59,14 @@ final class VectorFields {
         Set<String> names = new TreeSet<>();
         for (String name : searched.of(request, state)) {
             IndexMetadata index = state.metadata().index(name);
-            if (index != null) names.addAll(cached(index).declared());
+            if (index != null) names.addAll(declared.of(index).names());
         }
         return names;
     }
 
     private String problem(IndexMetadata index, String field, String embedder, int dimension) {
         String name = index.getIndex().getName();
-        Field found = cached(index).fields().computeIfAbsent(field, f -> read(index, f));
+        Field found = declared.of(index).fields().computeIfAbsent(field, f -> read(index, f));
         if (found.dimension() < 0) return "no vector field [" + field + "] in index " + name;
         if (found.fingerprint() == null) {
             return "embedder unknown: index " + name + " has no _meta.polyrank.vectors." + field + ".fingerprint";
@@ -77,17 +78,6 @@ final class VectorFields {
             return "vector has " + dimension + " dimensions, field [" + field + "] of index " + name + " has " + found.dimension();
         }
         return null;
-    }
-
-    /** Parsing a mapping costs more than a search: once per mapping version. */
-    private Cached cached(IndexMetadata index) {
-        if (cache.size() > MAX_CACHED) cache.clear();
-        return cache.compute(
-            index.getIndexUUID(),
-            (uuid, cached) -> cached != null && cached.mappingVersion() == index.getMappingVersion()
-                ? cached
-                : new Cached(index.getMappingVersion(), new ConcurrentHashMap<>(), vectors(mapping(index)).keySet())
-        );
     }
 
     private static Field read(IndexMetadata index, String field) {

@@ -23,6 +23,7 @@ from recipe.catalogue_queries import catalogue_queries
 from recipe.teacher import Teacher, embed
 from rerank.embedder import load_embedder
 from rerank.evaluation.judgements import JudgedQuery, open_text, read_qrels, read_queries
+from rerank.session import SessionOptions
 from rerank.training.pairs import TrainingPair, write_pairs
 from rerank.training.recipe import read_recipe
 
@@ -66,7 +67,7 @@ def main(data: Path, out: Path) -> None:
 
 
 def _by_teacher(products: list[Product], judged: Grades, shown: set[str], rng: random.Random) -> list[TrainingPair]:
-    embedder = load_embedder()
+    embedder = load_embedder(options=SessionOptions(threads=0))
     catalogue = embed(products, embedder)
     queries = [query for query in catalogue_queries(products, CATALOGUE_QUERIES, rng) if query not in shown]
     return Teacher(catalogue, embedder, GAINS, SEED).fit(judged).teach(queries, rng)

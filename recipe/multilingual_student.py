@@ -18,11 +18,12 @@ import numpy as np
 
 from recipe.catalogue import read_products
 from recipe.parallel_text import LANGUAGES, catalogue_words, read_parallel
-from rerank.bundle import default_bundle, load_bundle
+from rerank.bundle import load_bundle
 from rerank.embedder import SentenceEmbedder, load_embedder
 from rerank.evaluation.judgements import open_text, read_qrels
 from rerank.evaluation.metrics import mean, per_query
 from rerank.protocols import Vectors
+from rerank.session import SessionOptions
 
 DEPTH = 100
 
@@ -111,7 +112,7 @@ def _document_vectors(products: list, path: Path) -> tuple[list[str], Vectors]: 
     if path.is_file():
         vectors = np.load(path)
     else:
-        embedder = SentenceEmbedder(load_bundle(default_bundle("embed")))
+        embedder = load_embedder(options=SessionOptions(threads=0))
         vectors = embedder.embed_documents([embedder.template.render(product.fields) for product in products])
         np.save(path, vectors)
     return [product.doc_id for product in products], vectors

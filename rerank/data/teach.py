@@ -11,10 +11,13 @@ from rerank.bundle import load_bundle
 from rerank.cross_encoder import CrossEncoder
 from rerank.embedder import SentenceEmbedder
 from rerank.protocols import Pair
+from rerank.session import SessionOptions
 from rerank.training.pairs import TrainingPair
 
 CHUNK = 512
 """Pairs scored between two reports of progress."""
+
+EVERY_CORE = SessionOptions(threads=0)
 
 Teacher = Callable[[Sequence[TrainingPair]], NDArray[np.float32]]
 
@@ -27,9 +30,9 @@ def load_teacher(path: Path) -> Teacher:
     """
     bundle = load_bundle(path)
     if bundle.manifest.task == "rerank":
-        scorer = CrossEncoder(bundle)
+        scorer = CrossEncoder(bundle, EVERY_CORE)
         return lambda pairs: scorer.score([Pair(pair.query, scorer.template.render(pair.fields)) for pair in pairs])
-    embedder = SentenceEmbedder(bundle)
+    embedder = SentenceEmbedder(bundle, EVERY_CORE)
 
     def cosines(pairs: Sequence[TrainingPair]) -> NDArray[np.float32]:
         queries = embedder.embed_queries([pair.query for pair in pairs])

@@ -14,7 +14,7 @@ from rerank.training.average import average_weights, refuse_taken
 from rerank.training.embedder_recipe import EmbedderRecipe
 from rerank.training.layers import merge_adapters, prepare_layers
 from rerank.training.pairs import TrainingPair, provenance, read_pairs
-from rerank.training.recipe import TAUGHT, Recipe, TrainingError
+from rerank.training.recipe import TAUGHT, Precision, Recipe, TrainingError
 
 POLYRANK_JSON = "polyrank.json"
 """Beside the weights: what `rerank export-onnx` writes into the bundle's manifest."""
@@ -170,11 +170,27 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def effective_precision(precision: Precision) -> Precision:
+    """Return the precision that training here has: what `auto` comes to, anything else as it is.
+
+    A CPU without bf16 instructions emulates them, many times slower than fp32.
+    """
+    import torch
+
+    if precision != "auto":
+        return precision
+    if device() == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    able: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # absent in older torch: then fp32
+    return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") else "fp32"
+
+
 def trainer_arguments(recipe: Recipe | EmbedderRecipe) -> dict[str, Any]:
     """Return what every training says to the trainer."""
+    precision = effective_precision(recipe.precision)
     return {
-        "bf16": recipe.precision == "bf16",
-        "fp16": recipe.precision == "fp16",
+        "bf16": precision == "bf16",
+        "fp16": precision == "fp16",
         "use_cpu": device() == "cpu",
         "learning_rate": recipe.learning_rate,
         "weight_decay": recipe.weight_decay,
@@ -282,7 +298,12 @@ def _save(model: Any, recipe: Recipe, data: Sequence[Path], out: Path) -> None:
         "template": recipe.template.to_json(),
         "activation": "sigmoid",
         "calibration": {"scale": 1.0, "shift": 0.0},
-        "training": {"data": provenance(data), "seed": recipe.seed, "recipe": recipe.sha256},
+        "training": {
+            "data": provenance(data),
+            "seed": recipe.seed,
+            "recipe": recipe.sha256,
+            "precision": effective_precision(recipe.precision),
+        },
     }
     try:
         out.mkdir(parents=True, exist_ok=True)

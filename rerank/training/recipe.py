@@ -14,7 +14,7 @@ Kind = TypeVar("Kind")
 Loss = Literal[
     "binary_cross_entropy", "teacher_cross_entropy", "margin_mse", "list_net", "rank_net", "lambda", "contrast"
 ]
-Precision = Literal["fp32", "bf16", "fp16"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 POINTWISE: frozenset[Loss] = frozenset(("binary_cross_entropy", "teacher_cross_entropy"))
 """Losses of one pair alone; all others compare the documents of a query, which then share a batch."""
@@ -38,10 +38,11 @@ class Recipe:
     `temperature` sharpens list_net's target, the softmax of gain / temperature. With a loss that compares documents
     a batch is `queries_per_batch` queries with all their pairs, and `batch_size` the pairs of one forward pass.
     `init_from` is the folder to start from when the caller names none. `seeds` trains once for each and averages the
-    weights; empty means `seed` alone. `warmup` is a share of all steps; `frozen_layers` -1 trains all, 0 freezes the
-    embeddings, n the n lowest layers too; `average_last` is the number of checkpoints, evenly spread over the last
-    fifth of the steps, whose weights are averaged (0: the last weights); `base_share` is the share of the weights it
-    started from in the result (0: none), for a stage that must not forget the one before it.
+    weights; empty means `seed` alone. `precision` auto is bf16 where the hardware multiplies bf16, fp32 elsewhere.
+    `warmup` is a share of all steps; `frozen_layers` -1 trains all, 0 freezes the embeddings, n the n lowest layers
+    too; `average_last` is the number of checkpoints, evenly spread over the last fifth of the steps, whose weights
+    are averaged (0: the last weights); `base_share` is the share of the weights it started from in the result (0:
+    none), for a stage that must not forget the one before it.
 
     `accumulate` batches make a step; gradients longer than `max_grad_norm` are cut. `keep_layers` are the base's layers
     that the model keeps, from 0 (empty: all); `lora_rank` trains adapters of this rank alone and merges them (0: none);

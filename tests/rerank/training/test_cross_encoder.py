@@ -9,7 +9,7 @@ import pytest
 from rerank.template import DocumentTemplate, TemplateField
 from rerank.training import cross_encoder as train_module
 from rerank.training.average import average_weights
-from rerank.training.cross_encoder import POLYRANK_JSON, TrainOptions, train
+from rerank.training.cross_encoder import POLYRANK_JSON, TrainOptions, effective_precision, train
 from rerank.training.pairs import TrainingPair, read_pairs, write_pairs
 from rerank.training.recipe import Loss, Recipe, TrainingError, read_recipe
 
@@ -192,6 +192,20 @@ def test_the_base_share_draws_the_weights_back_to_where_they_started(tmp_path: P
         train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / name, QUIET)
     first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "b"))
     assert first == second, "all of the start: training leaves no trace"
+
+
+@pytest.mark.parametrize(
+    ("able", "expected"),
+    [({"avx512_bf16": True}, "bf16"), ({"amx_bf16": True}, "bf16"), ({"avx512_f": True, "avx512_bf16": False}, "fp32")],
+)
+def test_auto_is_bf16_only_where_the_cpu_multiplies_it(
+    monkeypatch: pytest.MonkeyPatch, able: dict[str, bool], expected: str
+) -> None:
+    torch = pytest.importorskip("torch", reason="needs the train extra")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able, raising=False)
+    assert effective_precision("auto") == expected
+    assert [effective_precision(name) for name in ("fp32", "bf16", "fp16")] == ["fp32", "bf16", "fp16"]
 
 
 @pytest.mark.train

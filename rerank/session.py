@@ -56,7 +56,10 @@ def has_vnni(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
 
 
 class Session:
-    """A loaded model. Thread-safe; takes padded inputs and returns the first output as float32."""
+    """A loaded model. Thread-safe; takes padded inputs and returns the first output as float32.
+
+    `inputs` are the names that its graph declares, `providers` the execution providers it runs on.
+    """
 
     def __init__(self, model: Path, options: SessionOptions | None = None) -> None:
         """Load the model.
@@ -76,7 +79,7 @@ class Session:
             self._session: Any = onnxruntime.InferenceSession(str(model), settings, providers=providers)
         except Exception as error:
             raise BundleError(f"ONNX Runtime cannot load {model}: {error}") from error
-        self._inputs = frozenset(item.name for item in self._session.get_inputs())
+        self.inputs: frozenset[str] = frozenset(item.name for item in self._session.get_inputs())
         self.providers: tuple[str, ...] = tuple(self._session.get_providers())
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
@@ -89,4 +92,4 @@ class Session:
         return dict(zip(names, self._session.run(list(names), self._declared(inputs)), strict=True))
 
     def _declared(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        return {name: value for name, value in inputs.items() if name in self._inputs}
+        return {name: value for name, value in inputs.items() if name in self.inputs}

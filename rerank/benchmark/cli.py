@@ -9,7 +9,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+from rerank.evaluation.candidate_options import candidate_options
+
 _SHOWN = (
     "system",
     "precision",
@@ -34,9 +35,7 @@ _SHOWN = (
 @click.option("--provider", multiple=True, help="ONNX Runtime's execution provider; repeatable. Default: the best.")
 @click.option("--threads", default=1, show_default=True, help="Threads of a model; 0: ONNX Runtime's choice.")
 @click.option("--seconds", default=10.0, show_default=True, help="Time for each window and length, all systems.")
-@click.option("--candidates", type=_FILE, help="Texts to score and to measure the order by; as for `evaluate`.")
-@click.option("--queries", type=_FILE, help="The queries of --candidates.")
-@click.option("--qrels", type=_FILE, help="Judgements of --candidates.")
+@candidate_options("Texts to score and to measure the order by.")
 @click.option("--torch", "torch_model", help="The same weights for torch: installed peers run beside the bundles.")
 @click.option(
     "--cascade",

@@ -30,6 +30,24 @@ class CandidateList:
         return [Pair(self.query.text, document) for document in self.documents]
 
 
+@dataclass(frozen=True, slots=True)
+class CandidateFiles:
+    """Candidate lists that are read when the model's template is known; see `read_candidates`."""
+
+    candidates: Path
+    queries: Path | None = None
+    qrels: Path | None = None
+
+    def read(self, template: DocumentTemplate) -> list[CandidateList]:
+        """Read the lists; errors as of `read_candidates`."""
+        return read_candidates(self.candidates, template, queries=self.queries, qrels=self.qrels)
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files that were named."""
+        return [path for path in (self.candidates, self.queries, self.qrels) if path is not None]
+
+
 def read_candidates(
     candidates: Path, template: DocumentTemplate, *, queries: Path | None = None, qrels: Path | None = None
 ) -> list[CandidateList]:

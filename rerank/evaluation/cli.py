@@ -9,21 +9,13 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from rerank.evaluation.candidate_options import candidate_options
 from rerank.evaluation.page import evaluation_page
-
-_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.option(
-    "--candidates",
-    type=_FILE,
-    required=True,
-    help="JSON lines, best first by the retriever: query_id, doc_id, fields; or training pairs.",
-)
-@click.option("--queries", type=_FILE, help="The queries of --candidates.")
-@click.option("--qrels", type=_FILE, help="Judgements. Default: `relevance` of the candidates.")
+@candidate_options("What to order.", required=True)
 @click.option("--baseline", type=click.Path(path_type=Path), help="Another bundle to compare with, query by query.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write a page with plots.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from rerank.evaluation.candidate_options import candidate_options
 from rerank.manifest import Task
 
 JSON_HELP = "Print the result as JSON."
@@ -18,20 +19,28 @@ JSON_HELP = "Print the result as JSON."
 @click.option(
     "--against", metavar="MODEL", help="Also compare with the torch model it came from: a folder or hub name."
 )
+@candidate_options("What --against compares on; default: built-in pairs.")
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
-def verify(bundle: Path, against: str | None, as_json: bool) -> None:
+def verify(
+    bundle: Path, against: str | None, candidates: Path | None, queries: Path | None, qrels: Path | None, as_json: bool
+) -> None:
     """Check every file of a model BUNDLE against the hashes in its manifest.
 
     With --against, its outputs too: a difference is refused with its cause, such as swapped inputs.
     """
     from rerank.bundle import load_bundle
 
+    if candidates and against is None:
+        raise click.UsageError("--candidates says what to compare on: give --against, too")
     manifest = load_bundle(bundle).manifest
     result = {"name": manifest.name, "task": manifest.task, "fingerprint": manifest.fingerprint, "verified": True}
     if against is not None:
+        from rerank.evaluation.candidates import CandidateFiles
         from rerank.exporting.export import verify_against
 
-        result |= {"onnx_to_torch": verify_against(bundle, against)}
+        with Console(stderr=True).status(f"reading {against}") as status:
+            texts = CandidateFiles(candidates, queries, qrels) if candidates else None
+            result |= {"onnx_to_torch": verify_against(bundle, against, texts, report=status.update)}
     _print(result, as_json)
 
 
@@ -42,21 +51,34 @@ def verify(bundle: Path, against: str | None, as_json: bool) -> None:
     "--task", type=click.Choice(["embed", "rerank"]), help="What the model is for; default: as its files say."
 )
 @click.option("--fp16", is_flag=True, help="For GPUs: fp16 with fused attention, measured against fp32.")
+@candidate_options("Your own pairs, to compare with the original on; default: built-in ones.")
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
-def export_onnx(model: str, out: Path, task: Task | None, fp16: bool, as_json: bool) -> None:
+def export_onnx(
+    model: str,
+    out: Path,
+    task: Task | None,
+    fp16: bool,
+    candidates: Path | None,
+    queries: Path | None,
+    qrels: Path | None,
+    as_json: bool,
+) -> None:
     """Export MODEL (a folder, or a model's name on the hub) as a bundle in OUT.
 
     The ONNX model is compared with the original on real pairs: when they differ, nothing is written.
     """
     from rerank.bundle import refuse_foreign_folder
+    from rerank.evaluation.candidates import CandidateFiles
     from rerank.exporting.export import export
     from rerank.quantization.quantize import quantize
 
-    with Console(stderr=True).status(f"exporting {model}"), tempfile.TemporaryDirectory() as scratch:
-        refuse_foreign_folder(out)
-        bundle = export(model, Path(scratch) / "fp32" if fp16 else out, task)
+    refuse_foreign_folder(out)
+    texts = CandidateFiles(candidates, queries, qrels) if candidates else None
+    with Console(stderr=True).status(f"reading {model}") as status, tempfile.TemporaryDirectory() as scratch:
+        bundle = export(model, Path(scratch) / "fp32" if fp16 else out, task, texts=texts, report=status.update)
         if fp16:
-            bundle = quantize(bundle.path, out, target="gpu")
+            lists = texts.read(bundle.manifest.template) if texts else None
+            bundle = quantize(bundle.path, out, target="gpu", lists=lists, report=status.update)
     _print(_made(bundle.path, bundle.manifest.metrics, bundle.fingerprint), as_json)
 
 

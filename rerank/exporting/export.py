@@ -2,7 +2,7 @@
 
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from rerank.batching import pad
 from rerank.bundle import MODEL, TOKENIZER, Bundle, load_bundle, refuse_foreign_folder, write_bundle
 from rerank.errors import BundleError
-from rerank.evaluation.candidates import CandidateList, sample_lists
+from rerank.evaluation.candidates import CandidateFiles, CandidateList, sample_lists
 from rerank.exporting.first_token import keep_first_token
 from rerank.exporting.model_card import model_card
 from rerank.exporting.onnx_file import LARGEST_FILE, load_model, save_model
@@ -22,6 +22,7 @@ from rerank.exporting.source import POLYRANK_JSON, Source, import_torch, input_n
 from rerank.manifest import Calibration, Manifest, Task
 from rerank.template import DEFAULT_TEMPLATE, DocumentTemplate
 from rerank.tokenize import Tokenizer
+from rerank.training.pairs import provenance
 
 __all__ = ["POLYRANK_JSON", "export", "verify_against"]
 
@@ -33,7 +34,8 @@ def export(
     out: Path,
     task: Task | None = None,
     *,
-    lists: Sequence[CandidateList] | None = None,
+    texts: CandidateFiles | None = None,
+    report: Callable[[str], None] = lambda _: None,
     largest_file: int = LARGEST_FILE,
 ) -> Bundle:
     """Export a model as an fp32 bundle; writes nothing when the ONNX model differs from the original.
@@ -42,48 +44,84 @@ def export(
         model: a folder (sentence-transformers or transformers layout), or a name on the model hub.
         out: the bundle's folder.
         task: embed or rerank; None takes it from the model's files.
-        lists: the queries and documents to compare on; None takes built-in ones.
+        texts: the queries and documents to compare on; None takes built-in ones.
+        report: is told what is being done.
         largest_file: bytes from which on the weights go into a file of their own.
 
     Raises:
         MissingExtraError: torch or transformers is not installed.
         BundleError: the model cannot be read or exported, differs after export, or `out` is taken.
+        JudgementError: `texts` cannot be read.
     """
     refuse_foreign_folder(out)
     with tempfile.TemporaryDirectory() as scratch:
         source = load_source(model, task, Path(scratch))
         manifest = _manifest(source)
+        lists = texts.read(manifest.template) if texts else sample_lists()
         traced, folder = Path(scratch) / "traced", Path(scratch) / "model"
         traced.mkdir()
         folder.mkdir()
+        report(f"{source.name}: tracing")
         _to_onnx(source, traced / MODEL, manifest)
         graph = load_model(traced / MODEL)
         if source.task == "rerank":
             keep_first_token(graph)
         files = {**save_model(graph, folder, largest=largest_file), TOKENIZER: source.tokenizer}
         trial = write_bundle(Path(scratch) / "trial", manifest, files, "")
-        parity = check_parity(source, trial, lists or sample_lists())
+        parity = _compared(source, trial, lists, texts, report)
         metrics = {
             **manifest.metrics,
-            "max_abs_difference_to_torch": parity.to_json()["difference_max"],
-            "onnx_to_torch": parity.to_json(),
+            "max_abs_difference_to_torch": parity["difference_max"],
+            "onnx_to_torch": parity,
         }
         manifest = replace(manifest, metrics=metrics)
         return write_bundle(out, manifest, files, model_card(manifest))
 
 
-def verify_against(bundle: Path, model: str, lists: Sequence[CandidateList] | None = None) -> dict[str, float]:
+def verify_against(
+    bundle: Path, model: str, texts: CandidateFiles | None = None, *, report: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
     """Check that a bundle, whoever made it, is the torch model it should be.
+
+    Args:
+        bundle: the bundle's folder.
+        model: the torch model, a folder or a name on the hub.
+        texts: what to compare on; None takes built-in pairs.
+        report: is told what is being done.
+
+    Returns:
+        What `export` writes into the manifest as `onnx_to_torch`.
 
     Raises:
         BundleError: it is not; the message names the cause where it can be found.
+        JudgementError: `texts` cannot be read.
     """
     loaded = load_bundle(bundle)
     with tempfile.TemporaryDirectory() as scratch:
         source = load_source(model, loaded.manifest.task, Path(scratch))
         length = {"max_length": loaded.manifest.max_length}
         source = replace(source, settings={**source.settings, **length})
-        return check_parity(source, loaded, lists or sample_lists()).to_json()
+        lists = texts.read(loaded.manifest.template) if texts else sample_lists()
+        return _compared(source, loaded, lists, texts, report)
+
+
+def _compared(
+    source: Source,
+    bundle: Bundle,
+    lists: Sequence[CandidateList],
+    texts: CandidateFiles | None,
+    report: Callable[[str], None],
+) -> dict[str, Any]:
+    """Return the parity, and name and sha256 of the files it was found on."""
+    total, done = sum(len(item.documents) for item in lists), 0
+
+    def advance(more: int) -> None:
+        nonlocal done
+        done += more
+        report(f"{source.name}: compared with torch on {done:,} of {total:,} pairs")
+
+    found = check_parity(source, bundle, lists, advance=advance).to_json()
+    return found | {"data": provenance(texts.paths) if texts else "built-in pairs"}
 
 
 def _manifest(source: Source) -> Manifest:

@@ -10,8 +10,8 @@ from typing import Any
 from rerank.bundle import MODEL, TOKENIZER, Bundle, file_hash
 from rerank.errors import BundleError
 from rerank.exporting.onnx_file import WEIGHTS, load_model
+from rerank.exporting.source import SEGMENTS
 
-SEGMENTS = "token_type_ids"
 LAST_WITH_BUG = (3, 8)
 """Up to this version ML Commons sends `token_type_ids` to every cross-encoder, and those without that input fail
 (opensearch-project/ml-commons issue 4924)."""

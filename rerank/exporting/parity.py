@@ -3,7 +3,7 @@
 Needs the `train` extra: the torch model is run with its own tokenizer, on real pairs, end to end.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from rerank.batching import Inputs, pad
 from rerank.bundle import MODEL, TOKENIZER, Bundle
+from rerank.embedder import pool
 from rerank.errors import BundleError
 from rerank.evaluation.candidates import CandidateList
 from rerank.exporting.onnx_file import import_onnx, load_model
-from rerank.exporting.source import Source, input_names, torch_output
+from rerank.exporting.source import SEGMENTS, Source, input_names, torch_output
 from rerank.quantization.quality import compare_rankings
 from rerank.session import Session
 from rerank.tokenize import Tokenizer
@@ -27,6 +28,12 @@ TOLERANCE = 5e-3
 
 CLOSE = 1e-2
 """How near a transformed output must come to name the transformation as the cause."""
+
+BATCH = 64
+"""Texts of one run."""
+
+TIE_DECIMALS = 4
+"""Scores that are equal to here are a tie: of two copies of a document either may come first by the last digits."""
 
 LEAST_TAU = 0.999
 LEAST_WEIGHTS = 0.9
@@ -48,30 +55,44 @@ _ACTIVATIONS: Mapping[str, Callable[[Floats], Floats]] = {
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """What was found; `tau` and `ndcg_difference` are of rankings by the two models, over the same lists."""
+    """What was found; `tau` and `ndcg_difference` are of rankings by the two models, over the same lists.
 
+    `judged` tells whether nDCG@10 is of judgements; otherwise the torch model's own scores are the gains.
+    """
+
+    queries: int
     pairs: int
+    judged: bool
     difference_max: float
     tau: float
     ndcg_difference: float
 
-    def to_json(self) -> dict[str, float]:
+    def to_json(self) -> dict[str, Any]:
         """Return the manifest's form."""
         return {
+            "queries": self.queries,
             "pairs": self.pairs,
+            "judged": self.judged,
             "difference_max": float(f"{self.difference_max:.3g}"),
             "kendall_tau": round(self.tau, 5),
             "ndcg_difference": round(self.ndcg_difference, 5),
         }
 
 
-def check_parity(source: Source, bundle: Bundle, lists: Sequence[CandidateList]) -> Parity:
+def check_parity(
+    source: Source,
+    bundle: Bundle,
+    lists: Sequence[CandidateList],
+    *,
+    advance: Callable[[int], None] = lambda done: None,
+) -> Parity:
     """Compare a bundle with the torch model it should be.
 
     Args:
         source: the torch model.
         bundle: the ONNX bundle, fp32.
         lists: real queries and documents.
+        advance: is told how many pairs were compared since the last call.
 
     Raises:
         BundleError: they differ; the message names the cause where it can be found.
@@ -79,62 +100,86 @@ def check_parity(source: Source, bundle: Bundle, lists: Sequence[CandidateList])
     if cause := _activation_cause(source, bundle):
         raise BundleError(f"{bundle.manifest.name}: {cause}")
     check_weights(source, bundle.path / MODEL)
+    both = _Both(source, bundle)
     found, expected = [], []
-    session, tokenizer = Session(bundle.path / MODEL), Tokenizer(bundle.path / TOKENIZER, bundle.manifest.max_length)
-    rerank = bundle.manifest.task == "rerank"
     for item in lists:
-        inputs = pad(tokenizer.pairs(item.pairs()) if rerank else tokenizer.texts([item.query.text, *item.documents]))
-        _check_tokens(source, item, inputs)
-        output, torch_side = _run(session, inputs, inputs), torch_output(source, inputs)
-        mask = 1.0 if rerank else inputs["attention_mask"][..., None]
-        if output is None:
-            cause = diagnose(session, source, inputs, torch_side * mask)
-            raise BundleError(f"{bundle.manifest.name} cannot be run on real pairs; {cause}")
-        if output.shape != torch_side.shape:
-            raise BundleError(
-                f"{bundle.manifest.name} gives shape {output.shape}, the original {torch_side.shape}; export it again"
-            )
-        found.append(output)
-        expected.append(torch_side * mask)
-        difference = float(np.abs(found[-1] - expected[-1]).max())
-        if not difference <= TOLERANCE:
-            cause = diagnose(session, source, inputs, expected[-1])
-            raise BundleError(
-                f"{bundle.manifest.name} is not the original: outputs differ by {difference:.2g} "
-                f"(at most {TOLERANCE}); {cause}"
-            )
-    return _parity(lists, expected, found, bundle)
-
-
-def _parity(
-    lists: Sequence[CandidateList], expected: Sequence[Floats], found: Sequence[Floats], bundle: Bundle
-) -> Parity:
-    def rank(outputs: Sequence[Floats]) -> list[Floats]:
-        if bundle.manifest.task == "rerank":
-            return [output.reshape(-1) for output in outputs]
-        means = [output.mean(axis=1) for output in outputs]
-        return [mean[1:] @ mean[0] for mean in means]
-
-    tau, before, after = compare_rankings(bundle.manifest, lists, rank(expected), rank(found))
+        ours, theirs = both.scores(item)
+        found.append(np.round(ours, TIE_DECIMALS))
+        expected.append(np.round(theirs, TIE_DECIMALS))
+        advance(len(item.documents))
+    tau, before, after = compare_rankings(bundle.manifest, lists, expected, found)
     if not tau >= LEAST_TAU:
         raise BundleError(f"{bundle.manifest.name} orders documents unlike the original: Kendall's tau {tau:.4f}")
     pairs = sum(len(item.documents) for item in lists)
-    difference = max(float(np.abs(a - b).max()) for a, b in zip(expected, found, strict=True))
-    return Parity(pairs, difference, tau, after - before)
+    judged = all(item.grades is not None for item in lists)
+    return Parity(len(lists), pairs, judged, both.difference_max, tau, after - before)
+
+
+class _Both:
+    """The two models side by side, each with its own tokenizer; `difference_max` is of all outputs so far."""
+
+    def __init__(self, source: Source, bundle: Bundle) -> None:
+        self._source, self._manifest = source, bundle.manifest
+        self._session = Session(bundle.path / MODEL)
+        self._tokenizer = Tokenizer(bundle.path / TOKENIZER, bundle.manifest.max_length)
+        self.difference_max = 0.0
+
+    def scores(self, item: CandidateList) -> tuple[Floats, Floats]:
+        """Return how the ONNX and the torch model score a list: logits, or cosines with the query."""
+        texts: list[Any] = item.pairs()
+        if self._manifest.task == "embed":
+            texts = [item.query.text, *item.documents]
+        parts = [self._compare(texts[at : at + BATCH]) for at in range(0, len(texts), BATCH)]
+        ours, theirs = (np.concatenate(side) for side in zip(*parts, strict=True))
+        return (ours[1:] @ ours[0], theirs[1:] @ theirs[0]) if self._manifest.task == "embed" else (ours, theirs)
+
+    def _compare(self, texts: list[Any]) -> tuple[Floats, Floats]:
+        """Run both on texts or pairs: their logits or unit vectors, which are known to be alike."""
+        rerank, name = self._manifest.task == "rerank", self._manifest.name
+        inputs = pad(self._tokenizer.pairs(texts) if rerank else self._tokenizer.texts(texts))
+        _check_tokens(self._source, texts, inputs)
+        output, expected = _run(self._session, inputs, inputs), torch_output(self._source, inputs)
+        expected = expected if rerank else expected * inputs["attention_mask"][..., None]
+        if output is None:
+            cause = diagnose(self._session, self._source, inputs, expected)
+            raise BundleError(f"{name} cannot be run on real texts; {cause}")
+        if output.shape != expected.shape:
+            raise BundleError(f"{name} gives shape {output.shape}, the original {expected.shape}; export it again")
+        difference = float(np.abs(output - expected).max())
+        if not difference <= TOLERANCE:
+            cause = diagnose(self._session, self._source, inputs, expected)
+            raise BundleError(
+                f"{name} is not the original: outputs differ by {difference:.2g} (at most {TOLERANCE}); {cause}"
+            )
+        self.difference_max = max(self.difference_max, difference)
+        pooling = self._manifest.pooling
+        if pooling is None:
+            return output.reshape(-1), expected.reshape(-1)
+        return pool(output, inputs["attention_mask"], pooling), pool(expected, inputs["attention_mask"], pooling)
 
 
 def diagnose(session: Session, source: Source, inputs: Inputs, expected: Floats) -> str:
     """Say what turns the original's output into this model's, as one clause of a sentence."""
-    for names in permutations(input_names(source)):
-        swapped = dict(zip(input_names(source), (inputs[name] for name in names), strict=True))
-        wrong = [name for name, other in zip(input_names(source), names, strict=True) if name != other]
+    wanted = input_names(source)
+    for names in permutations(wanted):
+        swapped = dict(zip(wanted, (inputs[name] for name in names), strict=True))
+        wrong = [name for name, other in zip(wanted, names, strict=True) if name != other]
         if wrong and _near(_run(session, swapped, inputs), expected):
             return f"its inputs {' and '.join(wrong)} are swapped; export it again with the names in their order"
+    turned = {**inputs, SEGMENTS: (1 - inputs[SEGMENTS]) * inputs["attention_mask"]}
+    if _near(_run(session, turned, inputs), expected):
+        return "it takes segment 0 for the document and 1 for the query; export it again with 0 for the query"
     output = _run(session, inputs, inputs)
     for cause, transform in _ACTIVATIONS.items():
         if output is not None and _near(output, transform(expected)):
             return f"the graph {cause}"
+    if session.inputs != set(wanted):
+        return f"it reads {_listed(session.inputs)}, the original {_listed(wanted)}; export it again from this model"
     return "its weights or its computation are others; export it again from this model"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 def check_weights(source: Source, model: Path) -> None:
@@ -162,19 +207,22 @@ def _activation_cause(source: Source, bundle: Bundle) -> str | None:
     return None
 
 
-def _check_tokens(source: Source, item: CandidateList, inputs: Inputs) -> None:
-    """Compare ids with those of the model's own tokenizer."""
-    length = source.settings["max_length"]
-    texts: tuple[list[str], ...] = ([item.query.text] * len(item.documents), list(item.documents))
-    if source.task == "embed":
-        texts = ([item.query.text, *item.documents],)
-    own = source.tokenizer_object(*texts, truncation=True, max_length=length)["input_ids"]
-    for ids, mask, expected in zip(inputs["input_ids"], inputs["attention_mask"], own, strict=True):
-        if ids[: int(mask.sum())].tolist() != list(expected):
-            raise BundleError(
-                f"tokenizer.json of {source.name} splits {item.documents[0][:40]!r} unlike the model's own tokenizer; "
-                "save the tokenizer with save_pretrained and export again"
-            )
+def _check_tokens(source: Source, texts: Sequence[Any], inputs: Inputs) -> None:
+    """Compare ids, and segments where the model has them, with those of the model's own tokenizer."""
+    sides: tuple[list[str], ...] = (list(texts),)
+    if source.task == "rerank":
+        sides = ([pair.query for pair in texts], [pair.document for pair in texts])
+    own = source.tokenizer_object(*sides, truncation=True, max_length=source.settings["max_length"])
+    lengths = inputs["attention_mask"].sum(axis=1)
+    for name in (name for name in input_names(source) if name != "attention_mask"):
+        for text, row, length, expected in zip(texts, inputs[name], lengths, own[name], strict=True):
+            if row[:length].tolist() != list(expected):
+                kind = "numbers the segments of" if name == SEGMENTS else "splits"
+                shown = text.document if source.task == "rerank" else text
+                raise BundleError(
+                    f"tokenizer.json of {source.name} {kind} {shown[:40]!r} unlike the model's own tokenizer; "
+                    "save the tokenizer with save_pretrained and export again"
+                )
 
 
 def _run(session: Session, inputs: Mapping[str, Any], masked_by: Inputs) -> Floats | None:

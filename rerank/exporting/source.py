@@ -21,7 +21,8 @@ from rerank.manifest import Pooling, Task
 DEFAULT_MAX_LENGTH = 128
 POLYRANK_JSON = "polyrank.json"
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
-INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
+SEGMENTS = "token_type_ids"
+INPUT_NAMES = ("input_ids", "attention_mask", SEGMENTS)
 OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "mpnet")
 """Kinds of models that number positions from the padding id + 1, and so read two tokens fewer than they have rows."""
 
@@ -90,9 +91,14 @@ def load_source(model: str, task: Task | None, scratch: Path) -> Source:
 
 
 def input_names(source: Source) -> list[str]:
-    """Return the inputs of the model; XLM-R, DeBERTa, ModernBERT and their kind have one segment or none."""
-    segments = getattr(source.model.config, "type_vocab_size", 0)
-    return list(INPUT_NAMES if segments and segments > 1 else INPUT_NAMES[:2])
+    """Return the inputs that the model is used with.
+
+    Segment ids are left out where the model has one segment or none (XLM-R, DeBERTa, ModernBERT), and where its own
+    tokenizer gives none: such a BERT reads all tokens as segment 0, in training as elsewhere.
+    """
+    segments = getattr(source.model.config, "type_vocab_size", 0) or 0
+    given = SEGMENTS in source.tokenizer_object.model_input_names
+    return list(INPUT_NAMES if segments > 1 and given else INPUT_NAMES[:2])
 
 
 def module(source: Source) -> Any:

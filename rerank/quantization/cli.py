@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+from rerank.evaluation.candidate_options import candidate_options
 
 
 @click.command()
@@ -23,13 +23,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     show_default=True,
     help="cpu: int8. gpu: fp16 with fused attention, as int8 makes GPUs slower.",
 )
-@click.option(
-    "--candidates",
-    type=_FILE,
-    help="What to calibrate and measure on, JSON lines: query_id, doc_id, fields; or training pairs.",
-)
-@click.option("--queries", type=_FILE, help="The queries of --candidates.")
-@click.option("--qrels", type=_FILE, help="Judgements; without any, the fp32 scores are the gains.")
+@candidate_options("What to calibrate and measure on; without judgements the fp32 scores are the gains.")
 @click.option("--ndcg", default=0.995, show_default=True, help="Least share of the fp32 nDCG@10, in each language.")
 @click.option("--tau", default=0.95, show_default=True, help="Least mean Kendall's tau to the fp32 order (rerankers).")
 @click.option("--cosine", default=0.999, show_default=True, help="Least mean cosine to the fp32 vectors (embedders).")

@@ -9,7 +9,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from rerank.exporting.samples import SAMPLE_PAIRS
 from rerank.exporting.source import INPUT_NAMES
 
-KINDS = ("bert", "xlm-roberta", "deberta-v2", "modernbert")
+UNSEGMENTED = "bert, whose tokenizer gives no token_type_ids"
+KINDS = ("bert", UNSEGMENTED, "xlm-roberta", "deberta-v2", "modernbert")
 _LINES = [text for pair in SAMPLE_PAIRS for text in (pair.query, pair.document)]
 _SHAPE = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
 
@@ -37,7 +38,7 @@ def save_model(folder: Path, kind: str = "bert", *, labels: int | None = None, p
         shape |= special | {"bos_token_id": fast.cls_token_id, "eos_token_id": fast.sep_token_id}
     if kind == "xlm-roberta":
         shape |= {"type_vocab_size": 1}
-    config = transformers.AutoConfig.for_model(kind, **shape)
+    config = transformers.AutoConfig.for_model(kind.split(",")[0], **shape)
     auto = transformers.AutoModelForSequenceClassification if labels else transformers.AutoModel
     model = auto.from_config(config)
     for parameter in model.parameters():

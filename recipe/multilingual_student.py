@@ -48,6 +48,7 @@ class Kept:
 def main(data: Path, teacher: Path, out: Path, minutes: float, pieces: int, learning_rate: float) -> None:
     """Make the student in OUT and measure it."""
     from rerank.exporting.export import export
+    from rerank.training.cross_encoder import TrainOptions
     from rerank.training.embedder import distil
     from rerank.training.embedder_recipe import read_embedder_recipe
     from rerank.training.vocabulary import grow_model
@@ -61,7 +62,8 @@ def main(data: Path, teacher: Path, out: Path, minutes: float, pieces: int, lear
         click.echo(f"pieces: {known}; parallel texts: { {name: len(part) for name, part in everything.items()} }")
     taught = catalogue_words(everything, products)
     click.echo(f"trained on: {len(taught)} rows")
-    trained = distil(recipe, taught, str(teacher), str(out / "start"), out / "model", progress=False)
+    quiet = TrainOptions(progress=False)
+    trained = distil(recipe, taught, str(teacher), str(out / "start"), out / "model", options=quiet)
     click.echo(f"steps: {trained.steps}, mean loss {trained.loss:.2e}")
     bundle = export(str(out / "model"), out / "bundle", "embed")
     kept = measure(data, SentenceEmbedder(load_bundle(bundle.path)), _document_vectors(products, out / "teacher.npy"))

@@ -4,13 +4,18 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
+from rerank.data.journal import Remember, forget
 from rerank.data.judged import Built
 from rerank.protocols import Translator
 from rerank.training.pairs import TrainingPair
 from rerank.training.recipe import TrainingError
 from rerank.translation.words import fold, is_protected
 from rerank.understanding.synonyms import Synonyms
+
+CHUNK = 64
+"""Queries translated between two reports of progress."""
 
 SHORTEST_NOISED = 4
 """Shorter words are another word after one changed letter."""
@@ -125,6 +130,7 @@ def back_translations(
     through: Sequence[str],
     *,
     advance: Callable[[int], None] = lambda done: None,
+    remember: Remember = forget,
 ) -> Variants:
     """Return each query translated into other languages and back; what an engine keeps untranslated gives none.
 
@@ -135,7 +141,8 @@ def back_translations(
         translator: must know both directions of each pair.
         source: BCP 47.
         through: pivot languages, BCP 47.
-        advance: called with the number of queries done, once for each pivot.
+        advance: called with the number of queries done since the last call, for each pivot.
+        remember: keeps the translations of each `CHUNK` of queries; see `Journal`.
 
     Raises:
         TrainingError: the translator lacks a direction.
@@ -148,10 +155,18 @@ def back_translations(
             raise TrainingError(f"the translator {translator.name} does not translate {named}; choose other languages")
     found: dict[str, list[str]] = {query: [] for query in queries}
     for pivot in through:
-        there = translator.translate(list(queries), source, pivot)
-        back = translator.translate([item.text for item in there], pivot, source)
-        for query, first, second in zip(queries, there, back, strict=True):
-            if first.confidence > 0.0 and second.confidence > 0.0:
-                found[query].append(second.text)
-        advance(len(queries))
+        for start in range(0, len(queries), CHUNK):
+            chunk = queries[start : start + CHUNK]
+            texts = remember(f"{pivot} {start}", partial(_there_and_back, translator, chunk, source, pivot))
+            for query, text in zip(chunk, texts, strict=True):
+                found[query] += [] if text is None else [text]
+            advance(len(chunk))
     return found
+
+
+def _there_and_back(translator: Translator, queries: Sequence[str], source: str, pivot: str) -> list[str | None]:
+    """Return each query as it comes back, None where an engine kept it as it was."""
+    there = translator.translate(list(queries), source, pivot)
+    back = translator.translate([item.text for item in there], pivot, source)
+    both = zip(there, back, strict=True)
+    return [second.text if min(first.confidence, second.confidence) > 0.0 else None for first, second in both]

@@ -1,11 +1,12 @@
 """`rerank data`: training data from what a shop has. Thin: parse, call one function, print."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
 from rerank.data.build_cli import build
-from rerank.data.output import FILE, JSON_HELP, OUT, detector, ending, finish, made_by, seed_option, show
+from rerank.data.output import FILE, OUT, detector, ending, finish, journal, made_by, seed_option, show
 from rerank.progress import bar, silent
 
 
@@ -21,20 +22,25 @@ data.add_command(build)
 @click.argument("pairs", type=FILE)
 @click.argument("out", type=OUT)
 @click.option("--teacher", "teachers", type=FILE, multiple=True, required=True, help="A model bundle; repeatable.")
-@click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
-def teach(pairs: Path, out: Path, teachers: tuple[Path, ...], as_json: bool) -> None:
+@ending
+def teach(pairs: Path, out: Path, teachers: tuple[Path, ...], languages: tuple[str, ...], as_json: bool) -> None:
     """Add to PAIRS the scores of other models, to be learned by distillation: write OUT.
 
     Several teachers are averaged. A reranker gives its probabilities, an embedder its cosines.
     """
+    from rerank.bundle import load_bundle
+    from rerank.data.judged import Built
     from rerank.data.teach import load_teacher
     from rerank.data.teach import teach as run
-    from rerank.training.pairs import read_pairs, write_pairs
+    from rerank.training.pairs import read_pairs
 
     rows = read_pairs(pairs)
-    with (silent if as_json else bar)("teaching", len(rows)) as advance:
-        taught = run(rows, [load_teacher(path) for path in teachers], advance=advance)
-    show({"pairs": write_pairs(out, taught), "out": str(out)}, as_json)
+    loaded = [load_teacher(path) for path in teachers]
+    names = [load_bundle(path).fingerprint for path in teachers]
+    with journal(out, (pairs,), names) as kept:
+        with (silent if as_json else bar)("teaching", len(rows)) as advance:
+            taught = run(rows, loaded, advance=advance, remember=kept.remember)
+        finish(out, Built(taught, {}, {"teachers": names}), languages, (pairs,), as_json)
 
 
 @data.command()
@@ -123,9 +129,11 @@ def mine(
 
     rows, asked, documents = read_pairs(pairs), read_queries(queries), read_documents(corpus)
     options = MiningOptions(count, first, last, margin, relevant)
-    with (silent if as_json else bar)("mining", len({row.query for row in rows})) as advance:
-        built = mined(rows, asked, read_run(run), documents, load_embedder(embedder), options, advance=advance)
-    finish(out, built, languages, (pairs, run, queries, corpus), as_json)
+    model, hits, files = load_embedder(embedder), read_run(run), (pairs, run, queries, corpus)
+    with journal(out, files, [model.fingerprint]) as kept:
+        with (silent if as_json else bar)("mining", len({row.query for row in rows})) as advance:
+            built = mined(rows, asked, hits, documents, model, options, advance=advance, remember=kept.remember)
+        finish(out, built, languages, files, as_json)
 
 
 @data.command()
@@ -170,8 +178,14 @@ def augment(
     variants: dict[str, Variants] = dict(noise_variants(asked, NoiseOptions(copies, dropout, typos), seed))
     if synonyms:
         variants["synonyms"] = synonym_variants(asked, read_synonyms(synonyms), copies, seed)
-    if through:
-        translator = choose_translator((source, *through), libretranslate, nllb)
-        with (silent if as_json else bar)("translating", len(asked) * len(through)) as advance:
-            variants["back-translation"] = back_translations(asked, translator, source, through, advance=advance)
-    finish(out, augmented(rows, variants), languages, (pairs, *([synonyms] if synonyms else [])), as_json)
+    files = (pairs, *([synonyms] if synonyms else []))
+    with ExitStack() as kept:
+        if through:
+            translator = choose_translator((source, *through), libretranslate, nllb)
+            name = f"{translator.name} {translator.version}"
+            remember = kept.enter_context(journal(out, files, [name])).remember
+            with (silent if as_json else bar)("translating", len(asked) * len(through)) as advance:
+                variants["back-translation"] = back_translations(
+                    asked, translator, source, through, advance=advance, remember=remember
+                )
+        finish(out, augmented(rows, variants), languages, files, as_json)

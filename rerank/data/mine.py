@@ -3,10 +3,12 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from rerank.data.documents import Documents
+from rerank.data.journal import Remember, forget
 from rerank.data.judged import Built
 from rerank.embedder import SentenceEmbedder
 from rerank.evaluation.judgements import JudgedQuery
@@ -39,6 +41,7 @@ def mine(
     options: MiningOptions | None = None,
     *,
     advance: Callable[[int], None] = lambda done: None,
+    remember: Remember = forget,
 ) -> Built:
     """Return the pairs followed by mined pairs of grade 0, query by query.
 
@@ -55,6 +58,7 @@ def mine(
         embedder: gives the cosines.
         options: how many and which.
         advance: called with the number of queries done since the last call.
+        remember: keeps what was found for each query; see `Journal`.
 
     Raises:
         TrainingError: no query of the pairs is in the run.
@@ -75,7 +79,10 @@ def mine(
             left_out["queries without an answer"] += 1
         else:
             candidates = list(run[ids[query]])[options.first - 1 : options.last]
-            mined += _negatives(judged, candidates, documents, embedder, options, left_out)
+            find = partial(_negatives, judged, candidates, documents, embedder, options)
+            doc_ids, counts = remember(query, find)
+            mined += [TrainingPair(query, documents[doc_id], 0) for doc_id in doc_ids]
+            left_out.update(counts)
         advance(1)
     return Built([*pairs, *mined], dict(left_out), {"mined": len(mined)})
 
@@ -86,19 +93,20 @@ def _negatives(
     documents: Documents,
     embedder: SentenceEmbedder,
     options: MiningOptions,
-    left_out: Counter[str],
-) -> list[TrainingPair]:
+) -> tuple[list[str], dict[str, int]]:
+    """Return the ids of one query's negatives, and how many hits were left out for which reason."""
     render = embedder.template.render
     known = {render(pair.fields) for pair in judged}
     answers = [render(pair.fields) for pair in judged if pair.relevance >= options.relevant]
     found = {render(documents[doc_id]): doc_id for doc_id in reversed(candidates) if doc_id in documents}
-    left_out["hits that the catalogue lacks"] += sum(doc_id not in documents for doc_id in candidates)
     texts = [text for text in reversed(found) if text not in known]
-    query = judged[0].query
-    vector = embedder.embed_queries([query])[0]
+    vector = embedder.embed_queries([judged[0].query])[0]
     cosines = embedder.embed_documents([*answers, *texts]) @ vector
     likeness = float(np.mean(cosines[: len(answers)]))
     bound = likeness - (1.0 - options.margin) * abs(likeness)
     kept = [text for text, cosine in zip(texts, cosines[len(answers) :], strict=True) if cosine <= bound]
-    left_out["hits too like an answer"] += len(texts) - len(kept)
-    return [TrainingPair(query, documents[found[text]], 0) for text in kept[: options.count]]
+    left_out = {
+        "hits that the catalogue lacks": sum(doc_id not in documents for doc_id in candidates),
+        "hits too like an answer": len(texts) - len(kept),
+    }
+    return [found[text] for text in kept[: options.count]], left_out

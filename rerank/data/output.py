@@ -8,8 +8,10 @@ from typing import Any
 import click
 
 from rerank.data.card import PAIRS
+from rerank.data.journal import Journal
 from rerank.data.judged import Built
 from rerank.protocols import Detector
+from rerank.training.pairs import provenance
 
 JSON_HELP = "Print the result as JSON."
 FILE = click.Path(path_type=Path)
@@ -58,6 +60,18 @@ def finish(out: Path, built: Built, languages: Sequence[str], sources: Sequence[
     more = {"left_out": {reason: count for reason, count in built.left_out.items() if count}, **built.facts}
     card = write_with_card(out, built.pairs, detector(languages), made_by=made_by(), sources=sources, more=more)
     show(card if as_json else {key: value for key, value in card.items() if key not in ("made_by", "sources")}, as_json)
+
+
+def journal(out: Path, files: Sequence[Path], models: Sequence[str] = ()) -> Journal:
+    """Return the journal of the running command: its options, its files by their hashes, its models by their names.
+
+    Args:
+        out: the file that the command will write.
+        files: what it reads.
+        models: fingerprint, or name and version, of each model that answers.
+    """
+    run = {**made_by(), "files": provenance(files), "models": list(models)}
+    return Journal(out, run, lambda text: click.echo(text, err=True))
 
 
 def detector(languages: Sequence[str]) -> Detector:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from rerank.bundle import load_bundle
 from rerank.cross_encoder import CrossEncoder
+from rerank.data.journal import Remember, forget
 from rerank.embedder import SentenceEmbedder
 from rerank.protocols import Pair
 from rerank.session import SessionOptions
@@ -44,7 +46,11 @@ def load_teacher(path: Path) -> Teacher:
 
 
 def teach(
-    pairs: Sequence[TrainingPair], teachers: Sequence[Teacher], *, advance: Callable[[int], None] = lambda done: None
+    pairs: Sequence[TrainingPair],
+    teachers: Sequence[Teacher],
+    *,
+    advance: Callable[[int], None] = lambda done: None,
+    remember: Remember = forget,
 ) -> list[TrainingPair]:
     """Return the pairs, each with the mean of the teachers' scores: an average of several models, by scores.
 
@@ -52,11 +58,16 @@ def teach(
         pairs: what to score; a score that a pair has already is replaced.
         teachers: one or more, as `load_teacher` returns.
         advance: called with the number of pairs done since the last call.
+        remember: keeps the scores of each `CHUNK` of pairs; see `Journal`.
     """
     taught = []
     for start in range(0, len(pairs), CHUNK):
         chunk = pairs[start : start + CHUNK]
-        scores = np.mean([teacher(chunk) for teacher in teachers], axis=0)
-        taught += [replace(pair, teacher=float(score)) for pair, score in zip(chunk, scores, strict=True)]
+        scores = remember(str(start), partial(_mean, teachers, chunk))
+        taught += [replace(pair, teacher=score) for pair, score in zip(chunk, scores, strict=True)]
         advance(len(chunk))
     return taught
+
+
+def _mean(teachers: Sequence[Teacher], pairs: Sequence[TrainingPair]) -> list[float]:
+    return [float(score) for score in np.mean([teacher(pairs) for teacher in teachers], axis=0)]

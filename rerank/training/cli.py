@@ -46,7 +46,8 @@ def cross_encoder(
     from rerank.training.cross_encoder import train as run
     from rerank.training.recipe import read_recipe
 
-    made = run(read_recipe(recipe), data, base, out, TrainOptions(dev, resume, progress=not as_json))
+    options = TrainOptions(dev, resume, progress=not as_json, report=_say)
+    made = run(read_recipe(recipe), data, base, out, options)
     _print({"model": str(made.path), "pairs": made.pairs, "steps": made.steps, "loss": round(made.loss, 4)}, as_json)
 
 
@@ -59,6 +60,7 @@ def cross_encoder(
 )
 @click.option("--teacher", help="Folder of the English embedder to distil.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the trained model.")
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint of an unfinished training.")
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 def embedder(
     recipe: Path,
@@ -67,22 +69,25 @@ def embedder(
     parallel: tuple[Path, ...],
     teacher: str | None,
     out: Path,
+    resume: bool,
     as_json: bool,
 ) -> None:
     """Train a bi-encoder as RECIPE says: from training pairs, or from a teacher on parallel text.
 
     Parallel text is JSON lines of `english`, `text` and `language`.
     """
+    from rerank.training.cross_encoder import TrainOptions
     from rerank.training.embedder import distil, train_embedder
     from rerank.training.embedder_recipe import read_embedder_recipe
     from rerank.training.vocabulary import read_parallel
 
     read = read_embedder_recipe(recipe)
+    options = TrainOptions(resume=resume, progress=not as_json, report=_say)
     if teacher is None:
-        made = train_embedder(read, data, base, out, progress=not as_json)
+        made = train_embedder(read, data, base, out, options)
     else:
         texts = [pair for path in parallel for pair in read_parallel(path)]
-        made = distil(read, texts, teacher, base, out, data=parallel, progress=not as_json)
+        made = distil(read, texts, teacher, base, out, data=parallel, options=options)
     _print({"model": str(made.path), "rows": made.pairs, "steps": made.steps, "loss": round(made.loss, 6)}, as_json)
 
 
@@ -112,6 +117,10 @@ def average(folders: tuple[Path, ...], out: Path, as_json: bool) -> None:
 
     average_weights(folders, out)
     _print({"model": str(out), "averaged": len(folders)}, as_json)
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _print(result: dict[str, Any], as_json: bool) -> None:

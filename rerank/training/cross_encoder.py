@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 from rerank.bundle import MANIFEST
 from rerank.errors import MissingExtraError
 from rerank.training.average import average_weights, refuse_taken
+from rerank.training.checkpoints import last_checkpoint, open_work
 from rerank.training.embedder_recipe import EmbedderRecipe
 from rerank.training.layers import merge_adapters, prepare_layers
 from rerank.training.pairs import TrainingPair, provenance, read_pairs
@@ -32,11 +33,15 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
-    """How a training runs: dev pairs to watch, whether to go on from the last checkpoint, a bar on stderr."""
+    """How a training runs: dev pairs to watch, whether to go on from the last checkpoint, a bar on stderr.
+
+    `report` is told in one sentence where a resumed training goes on, or that it starts anew.
+    """
 
     dev: Path | None = None
     resume: bool = False
     progress: bool = True
+    report: Callable[[str], None] = lambda _: None
 
 
 def train(recipe: Recipe, data: Sequence[Path], base: str, out: Path, options: TrainOptions | None = None) -> Trained:
@@ -67,7 +72,8 @@ def train(recipe: Recipe, data: Sequence[Path], base: str, out: Path, options: T
     if recipe.patience and options.dev is None:
         raise TrainingError("`patience` needs dev pairs to watch: name them with --dev")
     need_extra()
-    work = _work_folder(out, options.resume)
+    run = {"recipe": recipe.sha256, "base": base, "data": provenance(data)}
+    work = open_work(out, run | {"dev": provenance([options.dev] if options.dev else [])}, resume=options.resume)
     job = Job(recipe, pairs, data, base, options)
     if not recipe.seeds:
         made = [_train_once(job, work, out)]
@@ -98,14 +104,6 @@ class Job:
     options: TrainOptions
 
 
-def _work_folder(out: Path, resume: bool) -> Path:
-    """Name the folder of checkpoints beside `out`; what an unfinished training left is used or refused, never lost."""
-    work = out.with_name(f"{out.name}.checkpoints")
-    if not resume and work.is_dir() and any(work.rglob("*.safetensors")):
-        raise TrainingError(f"{work} holds an unfinished training; go on with --resume, or remove it")
-    return work
-
-
 def _pairs(recipe: Recipe, data: Sequence[Path]) -> list[TrainingPair]:
     pairs = [pair for path in data for pair in read_pairs(path)]
     if not pairs:
@@ -122,7 +120,6 @@ def _pairs(recipe: Recipe, data: Sequence[Path]) -> list[TrainingPair]:
 
 def _train_once(job: Job, work: Path, out: Path) -> Trained:
     from transformers import set_seed
-    from transformers.trainer_utils import get_last_checkpoint
 
     recipe = job.recipe
     set_seed(recipe.seed)
@@ -130,14 +127,23 @@ def _train_once(job: Job, work: Path, out: Path) -> Trained:
     start = {name: value.detach().clone() for name, value in model.model.named_parameters()}
     prepare_layers(model.model, recipe)
     trainer = _trainer(model, job, work, out)
-    last = get_last_checkpoint(str(work)) if job.options.resume and work.is_dir() else None
-    result = trainer.train(resume_from_checkpoint=last)
+    last = resumed_checkpoint(work, job.options)
+    result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
     if recipe.lora_rank:
         merge_adapters(model.model)
     if not recipe.keep_layers:
         _blend(model, start, recipe.base_share)
     _save(model, recipe, job.data, out)
     return Trained(out, len(job.pairs), int(result.global_step), float(result.training_loss))
+
+
+def resumed_checkpoint(work: Path, options: TrainOptions) -> Path | None:
+    """Return the checkpoint to go on from, None at the start; say which when the training was to be resumed."""
+    if not options.resume:
+        return None
+    last = last_checkpoint(work)
+    options.report(f"going on from {last}" if last else f"{work} holds no whole checkpoint: starting anew")
+    return last
 
 
 def need_extra() -> None:
@@ -204,12 +210,12 @@ def trainer_arguments(recipe: Recipe | EmbedderRecipe) -> dict[str, Any]:
 
 
 def _trainer(model: Any, job: Job, work: Path, out: Path) -> Any:
-    from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncoderTrainingArguments
+    from sentence_transformers.cross_encoder import CrossEncoderTrainingArguments
 
-    from rerank.training.adversarial import AdversarialTrainer
     from rerank.training.batches import SimilarLengths, dataset, rows_per_batch, steps_per_epoch
     from rerank.training.dev import NAME, DevRanking
     from rerank.training.losses import WeightedLosses
+    from rerank.training.trainers import AdversarialTrainer, ResumableTrainer
 
     recipe = job.recipe
     table = dataset(recipe, job.pairs)
@@ -243,7 +249,7 @@ def _trainer(model: Any, job: Job, work: Path, out: Path) -> Any:
         **watching,
         **trainer_arguments(recipe),
     )
-    trainer = AdversarialTrainer if recipe.adversarial else CrossEncoderTrainer
+    trainer = AdversarialTrainer if recipe.adversarial else ResumableTrainer
     made = trainer(
         model=model,
         args=arguments,
@@ -260,7 +266,7 @@ def _trainer(model: Any, job: Job, work: Path, out: Path) -> Any:
 def _callbacks(job: Job, out: Path) -> list[Any]:
     from transformers import EarlyStoppingCallback
 
-    from rerank.training.callbacks import AverageLast, Progress, tensorboard
+    from rerank.training.callbacks import AverageLast, MarkWhole, Progress, tensorboard
 
     recipe = job.recipe
     for name in recipe.report_to:
@@ -271,6 +277,7 @@ def _callbacks(job: Job, out: Path) -> list[Any]:
         callbacks.append(tensorboard(out.with_name(f"{out.name}.runs")))
     if recipe.patience:
         callbacks.append(EarlyStoppingCallback(recipe.patience))
+    callbacks.append(MarkWhole())
     return [*callbacks, Progress()] if job.options.progress else callbacks
 
 

@@ -1,50 +1,77 @@
 """Training of a bi-encoder with sentence-transformers: contrastive, or distilled into other languages."""
 
+import hashlib
 import json
 import random
-import tempfile
+import shutil
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from rerank.progress import bar, silent
 from rerank.training.average import refuse_taken
-from rerank.training.cross_encoder import POLYRANK_JSON, Trained, device, need_extra, trainer_arguments
+from rerank.training.checkpoints import open_work
+from rerank.training.cross_encoder import (
+    POLYRANK_JSON,
+    Trained,
+    TrainOptions,
+    device,
+    need_extra,
+    resumed_checkpoint,
+    trainer_arguments,
+)
 from rerank.training.embedder_recipe import EmbedderRecipe
 from rerank.training.pairs import TrainingPair, provenance, read_pairs
 from rerank.training.recipe import TrainingError
 from rerank.training.vocabulary import Parallel
 
+CHUNK = 4096
+"""Texts the teacher embeds between two files."""
+
+SAVE_MINUTES = 5.0
+"""Time between two checkpoints."""
+
 
 def train_embedder(
-    recipe: EmbedderRecipe, data: Sequence[Path], base: str, out: Path, *, progress: bool = True
+    recipe: EmbedderRecipe, data: Sequence[Path], base: str, out: Path, options: TrainOptions | None = None
 ) -> Trained:
     """Fine-tune a bi-encoder on training pairs and save it in sentence-transformers' layout with a polyrank.json.
+
+    Checkpoints lie in OUT.checkpoints until the training is done.
 
     Args:
         recipe: `contrastive` or `cached_contrastive`.
         data: files of training pairs; see `EmbedderRecipe` for which are positives and negatives.
         base: folder (or hub name) of the encoder to start from.
         out: the folder to write; must be absent or empty.
-        progress: show a progress bar on stderr.
+        options: `resume`, `progress` and `report`; `dev` is not used.
 
     Raises:
         MissingExtraError: the `train` extra is not installed.
-        TrainingError: a file is unreadable, no pair is a positive, the base cannot be read, or `out` is taken.
+        TrainingError: a file is unreadable, no pair is a positive, the base cannot be read, `out` is taken, or an
+            unfinished training is there that was not asked for.
     """
     refuse_taken(out)
+    options = options or TrainOptions()
     if recipe.loss == "distillation":
         raise TrainingError("`distillation` needs parallel text and a teacher: give --parallel and --teacher")
     rows = contrastive_rows(recipe, [pair for path in data for pair in read_pairs(path)])
     need_extra()
     from sentence_transformers.sentence_transformer import losses
 
+    run = {"recipe": recipe.sha256, "base": base, "data": provenance(data)}
+    work = open_work(out, run, resume=options.resume)
     model = _load(base, recipe)
     if recipe.loss == "contrastive":
         loss = losses.MultipleNegativesRankingLoss(model)
     else:
         loss = losses.CachedMultipleNegativesRankingLoss(model, mini_batch_size=recipe.pass_size)
-    return _fit(recipe, model, rows, loss, provenance(data), out, progress)
+    return _fit(_Job(recipe, rows, provenance(data), out, work, options), model, loss)
 
 
 def contrastive_rows(recipe: EmbedderRecipe, pairs: Sequence[TrainingPair]) -> dict[str, list[str]]:
@@ -84,9 +111,11 @@ def distil(
     out: Path,
     *,
     data: Sequence[Path] = (),
-    progress: bool = True,
+    options: TrainOptions | None = None,
 ) -> Trained:
     """Teach a student the teacher's vectors, in English and in other languages.
+
+    The teacher's vectors and checkpoints lie in OUT.checkpoints until the training is done.
 
     Args:
         recipe: with the loss `distillation`.
@@ -95,11 +124,12 @@ def distil(
         base: folder of the student to start from, as `grow_model` writes it.
         out: the folder to write; must be absent or empty.
         data: the files that `parallel` was read from, for the manifest.
-        progress: show a progress bar on stderr.
+        options: `resume`, `progress` and `report`; `dev` is not used.
 
     Raises:
         MissingExtraError: the `train` extra is not installed.
-        TrainingError: there is no parallel text, a model cannot be read, or `out` is taken.
+        TrainingError: there is no parallel text, a model cannot be read, `out` is taken, or an unfinished training is
+            there that was not asked for.
 
     Source: Reimers, Gurevych, 2020, Making Monolingual Sentence Embeddings Multilingual using Knowledge Distillation,
     arXiv:2004.09813.
@@ -112,15 +142,39 @@ def distil(
 
     from rerank.training.losses import ToTheTeacher
 
+    options = options or TrainOptions()
+    content = hashlib.sha256("\n".join(f"{pair.english}\t{pair.text}" for pair in parallel).encode()).hexdigest()
+    run = {"recipe": recipe.sha256, "base": base, "teacher": teacher, "parallel text": content}
+    work = open_work(out, run, resume=options.resume)
     texts = list(dict.fromkeys(pair.english for pair in parallel))
-    vectors = _load(teacher, recipe).encode(texts, batch_size=128, show_progress_bar=False)
+    vectors = _vectors(teacher, recipe, texts, work, options)
     places = {text: place for place, text in enumerate(texts)}
     rows: dict[str, list[Any]] = {
         "text": [*texts, *(pair.text for pair in parallel)],
         "label": [*range(len(texts)), *(places[pair.english] for pair in parallel)],
     }
     model = _load(base, recipe)
-    return _fit(recipe, model, rows, ToTheTeacher(model, torch.from_numpy(vectors)), provenance(data), out, progress)
+    job = _Job(recipe, rows, provenance(data), out, work, options)
+    return _fit(job, model, ToTheTeacher(model, torch.from_numpy(vectors)))
+
+
+def _vectors(
+    teacher: str, recipe: EmbedderRecipe, texts: Sequence[str], work: Path, options: TrainOptions
+) -> NDArray[np.float32]:
+    """Return the teacher's vectors, float32 (n, dimension); each `CHUNK` of them is kept in `work`."""
+    starts = range(0, len(texts), CHUNK)
+    files = [work / f"teacher-{start}.npy" for start in starts]
+    if missing := [start for start, file in zip(starts, files, strict=True) if not file.is_file()]:
+        model = _load(teacher, recipe)
+        with (bar if options.progress else silent)("asking the teacher", len(texts)) as advance:
+            advance(len(texts) - sum(len(texts[start : start + CHUNK]) for start in missing))
+            for start in missing:
+                chunk = list(texts[start : start + CHUNK])
+                part = work / "teacher.part.npy"
+                np.save(part, model.encode(chunk, batch_size=128, show_progress_bar=False))
+                part.rename(work / f"teacher-{start}.npy")
+                advance(len(chunk))
+    return np.concatenate([np.load(file) for file in files])
 
 
 def _load(name: str, recipe: EmbedderRecipe) -> Any:
@@ -134,51 +188,62 @@ def _load(name: str, recipe: EmbedderRecipe) -> Any:
     return model
 
 
-def _fit(
-    recipe: EmbedderRecipe,
-    model: Any,
-    rows: dict[str, list[Any]],
-    loss: Any,
-    data: list[dict[str, str]],
-    out: Path,
-    progress: bool,
-) -> Trained:
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One training: its rows (column -> values), what the manifest says of them, and where it is kept."""
+
+    recipe: EmbedderRecipe
+    rows: dict[str, list[Any]]
+    data: list[dict[str, str]]
+    out: Path
+    work: Path
+    options: TrainOptions
+
+
+def _fit(job: _Job, model: Any, loss: Any) -> Trained:
     from datasets import Dataset
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
     from sentence_transformers.sentence_transformer import losses
     from transformers import set_seed
 
     from rerank.training.batches import SimilarLengths
-    from rerank.training.callbacks import Progress, WithinMinutes
+    from rerank.training.callbacks import MarkWhole, Progress, SaveEvery, WithinMinutes
 
+    recipe, options = job.recipe, job.options
     set_seed(recipe.seed)
-    table = Dataset.from_dict(rows)
+    table = Dataset.from_dict(job.rows)
     if recipe.dimensions:
         loss = losses.MatryoshkaLoss(model, loss, matryoshka_dims=list(recipe.dimensions))
     steps = max(1, round(recipe.epochs * len(table) / recipe.batch_size))
     schedule: dict[str, Any] = {"lr_scheduler_type": "constant_with_warmup"} if recipe.minutes else {}
     if recipe.loss == "distillation":
         schedule["batch_sampler"] = SimilarLengths
-    callbacks: list[Any] = [Progress()] if progress else []
+    callbacks: list[Any] = [Progress()] if options.progress else []
     if recipe.minutes:
         callbacks.append(WithinMinutes(recipe.minutes))
-    with tempfile.TemporaryDirectory() as scratch:
-        arguments = SentenceTransformerTrainingArguments(
-            output_dir=scratch,
-            max_steps=steps,
-            per_device_train_batch_size=recipe.batch_size,
-            warmup_steps=round(recipe.warmup * steps),
-            save_strategy="no",
-            logging_strategy="no",
-            report_to="none",
-            **(trainer_arguments(recipe) | schedule),
-        )
-        trainer = SentenceTransformerTrainer(
-            model=model, args=arguments, train_dataset=table, loss=loss, callbacks=callbacks
-        )
-        result = trainer.train()
-    _save(recipe, model, data, out)
-    return Trained(out, len(table), int(result.global_step), float(result.training_loss))
+    arguments = SentenceTransformerTrainingArguments(
+        output_dir=str(job.work),
+        max_steps=steps,
+        per_device_train_batch_size=recipe.batch_size,
+        warmup_steps=round(recipe.warmup * steps),
+        save_strategy="no",
+        save_total_limit=2,
+        logging_strategy="no",
+        report_to="none",
+        **(trainer_arguments(recipe) | schedule),
+    )
+    trainer = SentenceTransformerTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=table,
+        loss=loss,
+        callbacks=[*callbacks, SaveEvery(SAVE_MINUTES), MarkWhole()],
+    )
+    last = resumed_checkpoint(job.work, options)
+    result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    _save(recipe, model, job.data, job.out)
+    shutil.rmtree(job.work, ignore_errors=True)
+    return Trained(job.out, len(table), int(result.global_step), float(result.training_loss))
 
 
 def _save(recipe: EmbedderRecipe, model: Any, data: list[dict[str, str]], out: Path) -> None:

@@ -56,5 +56,7 @@ def test_teaching_adds_scores(tmp_path: Path) -> None:
     out = tmp_path / "taught.jsonl.gz"
     code, output = run("data", "teach", tmp_path / "pairs.jsonl.gz", out, "--teacher", tmp_path / "teacher", "--json")
     assert code == 0
-    assert json.loads(output) == {"pairs": 1, "out": str(out)}
+    card = json.loads(output)
+    assert (card["pairs"], card["taught"], len(card["teachers"])) == (1, 1, 1)
+    assert card == json.loads((tmp_path / "taught.card.json").read_text())
     assert read_pairs(out)[0].teacher is not None

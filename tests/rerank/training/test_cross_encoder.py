@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -252,21 +253,24 @@ def test_a_loss_towards_a_teacher_needs_one(tmp_path: Path) -> None:
 
 @pytest.mark.train
 @pytest.mark.filterwarnings("ignore")
-def test_a_resumed_training_gives_the_same_weights(tmp_path: Path, base: Path) -> None:
+@pytest.mark.parametrize("change", [{"average_last": 2}, {"lora_rank": 2}, {"keep_layers": (1,)}], ids=str)
+def test_a_resumed_training_gives_the_same_weights(tmp_path: Path, base: Path, change: dict[str, Any]) -> None:
     from transformers import TrainerCallback
 
     write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
     data = [tmp_path / "pairs.jsonl.gz"]
-    recipe = replace(RECIPE, epochs=4, batch_size=2, evaluate_every=1.0, average_last=2)
+    recipe = replace(RECIPE, epochs=4, batch_size=2, evaluate_every=1.0, **change)
     train(recipe, data, str(base), tmp_path / "whole", QUIET)
 
     class Killed(TrainerCallback):  # type: ignore[misc]
+        """Dies when step 12 is saved: its checkpoint is cut short, the one of step 9 is whole."""
+
         def on_save(self, args: object, state: object, control: object, **kwargs: object) -> None:
-            if getattr(state, "global_step", 0) == 9:
+            if getattr(state, "global_step", 0) == 12:
                 raise KeyboardInterrupt
 
     original = train_module._callbacks
-    train_module._callbacks = lambda job, out: [*original(job, out), Killed()]
+    train_module._callbacks = lambda job, out: [Killed(), *original(job, out)]
     try:
         with pytest.raises(KeyboardInterrupt):
             train(recipe, data, str(base), tmp_path / "cut", QUIET)
@@ -274,10 +278,25 @@ def test_a_resumed_training_gives_the_same_weights(tmp_path: Path, base: Path) -
         train_module._callbacks = original
     with pytest.raises(TrainingError, match="--resume"):
         train(recipe, data, str(base), tmp_path / "cut", QUIET)
-    train(recipe, data, str(base), tmp_path / "cut", TrainOptions(resume=True, progress=False))
+    said: list[str] = []
+    resumed = replace(QUIET, resume=True, report=said.append)
+    with pytest.raises(TrainingError, match="another recipe"):
+        train(replace(recipe, sha256="1" * 64), data, str(base), tmp_path / "cut", resumed)
+    train(recipe, data, str(base), tmp_path / "cut", resumed)
+    assert said == [f"going on from {tmp_path / 'cut.checkpoints' / 'checkpoint-9'}"]
     first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut"))
     assert first == second
     assert not (tmp_path / "cut.checkpoints").exists()
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore")
+def test_a_training_that_is_resumed_before_its_first_checkpoint_says_that_it_starts(tmp_path: Path, base: Path) -> None:
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
+    said: list[str] = []
+    options = replace(QUIET, resume=True, report=said.append)
+    train(replace(RECIPE, epochs=1), [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / "out", options)
+    assert said == [f"{tmp_path / 'out.checkpoints'} holds no whole checkpoint: starting anew"]
 
 
 @pytest.mark.train

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ pytest.importorskip("torch", reason="needs the train extra")
 from rerank.embedder import load_embedder
 from rerank.exporting.export import export
 from rerank.template import DocumentTemplate, TemplateField
+from rerank.training import embedder as embedder_module
+from rerank.training.cross_encoder import TrainOptions
 from rerank.training.embedder import contrastive_rows, distil, train_embedder
 from rerank.training.embedder_recipe import EmbedderRecipe, read_embedder_recipe
 from rerank.training.pairs import TrainingPair, write_pairs
@@ -20,6 +23,7 @@ from tests.rerank.architectures import save_model
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore")]
 
+QUIET = TrainOptions(progress=False)
 RECIPE = EmbedderRecipe(
     name="tiny",
     base_model="none",
@@ -69,7 +73,7 @@ def test_rows_are_of_positives_with_a_negative_each() -> None:
 def test_a_contrastive_model_is_exported(tmp_path: Path, teacher: Path, loss: str) -> None:
     write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
     recipe = replace(RECIPE, loss=loss, dimensions=(24, 8), epochs=2)  # type: ignore[arg-type]
-    made = train_embedder(recipe, [tmp_path / "pairs.jsonl.gz"], str(teacher), tmp_path / "out", progress=False)
+    made = train_embedder(recipe, [tmp_path / "pairs.jsonl.gz"], str(teacher), tmp_path / "out", options=QUIET)
     assert made.pairs == 2
     assert json.loads((tmp_path / "out" / "polyrank.json").read_text())["training"]["matryoshka"] == [24, 8]
     export(str(tmp_path / "out"), tmp_path / "bundle")
@@ -94,7 +98,7 @@ def test_a_student_nears_its_teacher(tmp_path: Path, teacher: Path) -> None:
 
     assert grow_model(teacher, PARALLEL, 200, tmp_path / "start") > 0
     recipe = replace(RECIPE, loss="distillation", epochs=30, learning_rate=1e-3, languages=("en", "de"))
-    distil(recipe, PARALLEL, str(teacher), str(tmp_path / "start"), tmp_path / "out", progress=False)
+    distil(recipe, PARALLEL, str(teacher), str(tmp_path / "start"), tmp_path / "out", options=QUIET)
     english, german = [pair.english for pair in PARALLEL], [pair.text for pair in PARALLEL]
     wanted = SentenceTransformer(str(teacher)).encode(english, normalize_embeddings=True)
     before, after = (
@@ -123,3 +127,70 @@ def test_parallel_text_and_recipes_are_read_strictly(tmp_path: Path) -> None:
         recipe.write_text(start + wrong + end)
         with pytest.raises(TrainingError, match=reason):
             read_embedder_recipe(recipe)
+
+
+@pytest.mark.parametrize("loss", ["contrastive", "distillation"])
+def test_a_killed_training_goes_on_and_gives_the_same_weights(
+    tmp_path: Path, teacher: Path, loss: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint each step, the teacher's vectors in four files; killed in step 3, and in the third file."""
+    from transformers import TrainerCallback
+
+    from rerank.training import callbacks
+
+    monkeypatch.setattr(embedder_module, "SAVE_MINUTES", 0.0)
+    monkeypatch.setattr(embedder_module, "CHUNK", 1)
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS * 4)
+    recipe = replace(RECIPE, loss=loss, epochs=2, batch_size=4)
+
+    def run(out: str, options: TrainOptions) -> None:
+        if loss == "contrastive":
+            train_embedder(recipe, [tmp_path / "pairs.jsonl.gz"], str(teacher), tmp_path / out, options)
+        else:
+            distil(recipe, PARALLEL, str(teacher), str(teacher), tmp_path / out, options=options)
+
+    run("whole", QUIET)
+
+    class Killed(TrainerCallback):  # type: ignore[misc]
+        """Dies in step 3, before that step's checkpoint is marked whole."""
+
+        def __init__(self, *_: object) -> None:
+            """Take what the callback in whose place it stands takes."""
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            control.should_save = True
+
+        def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if state.global_step == 3:
+                raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(callbacks, "SaveEvery", Killed)
+        with pytest.raises(KeyboardInterrupt):
+            run("cut", QUIET)
+    with pytest.raises(TrainingError, match="go on with --resume"):
+        run("cut", QUIET)
+    said: list[str] = []
+    run("cut", replace(QUIET, resume=True, report=said.append))
+    assert said == [f"going on from {tmp_path / 'cut.checkpoints' / 'checkpoint-2'}"]
+    first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut"))
+    assert first == second
+    assert not (tmp_path / "cut.checkpoints").exists()
+
+
+def test_the_teachers_vectors_are_asked_for_once(
+    tmp_path: Path, teacher: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedder_module, "CHUNK", 1)
+    recipe = replace(RECIPE, loss="distillation", epochs=0.1)
+    work = tmp_path / "out.checkpoints"
+    arguments = (recipe, PARALLEL, str(teacher), str(tmp_path / "absent"), tmp_path / "out")
+    with pytest.raises(TrainingError, match="cannot read the model"):
+        distil(*arguments, options=QUIET)
+    kept = {file.name: file.stat().st_mtime_ns for file in work.glob("teacher-*.npy")}
+    assert len(kept) == 4
+    with pytest.raises(TrainingError, match="cannot read the model"):
+        distil(*arguments, options=replace(QUIET, resume=True))
+    assert kept == {file.name: file.stat().st_mtime_ns for file in work.glob("teacher-*.npy")}
+    with pytest.raises(TrainingError, match="another parallel text"):
+        distil(recipe, PARALLEL[:2], *arguments[2:], options=replace(QUIET, resume=True))

@@ -1,12 +1,21 @@
-"""The trainer of a cross-encoder that may also learn from worded noise: FGM."""
+"""The trainers of a cross-encoder: one that reads its own checkpoints, and one that learns from noise, too (FGM)."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from sentence_transformers.cross_encoder import CrossEncoderTrainer
 
 
-class AdversarialTrainer(CrossEncoderTrainer):  # type: ignore[misc]
+class ResumableTrainer(CrossEncoderTrainer):  # type: ignore[misc]
+    """Reads a checkpoint into the model as it stands, adapters included, where the library would build a plain one."""
+
+    def _load_from_checkpoint(self, checkpoint_path: str) -> None:
+        self.model.model.load_state_dict(load_file(Path(checkpoint_path) / "model.safetensors"), strict=False)
+
+
+class AdversarialTrainer(ResumableTrainer):
     """Adds to each step the loss where the word embeddings are moved in the direction that hurts most.
 
     Source: Miyato, Dai, Goodfellow, 2017, Adversarial Training Methods for Semi-Supervised Text Classification,

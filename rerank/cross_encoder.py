@@ -29,6 +29,7 @@ class CrossEncoder:
         self.fingerprint: str = bundle.fingerprint
         self._tokenizer = Tokenizer(bundle.path / TOKENIZER, bundle.manifest.max_length)
         self._session = Session(bundle.path / MODEL, options)
+        self.providers: tuple[str, ...] = self._session.providers
 
     def score(self, pairs: Sequence[Pair]) -> Scores:
         """Score each pair: float32 (n,), 0..1. A pair with a blank document scores 0.0 without being read.

@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from rerank.evaluation.candidate_options import candidate_options
+from rerank.evaluation.command_options import candidate_options, page_option
 
 _SHOWN = (
     "system",
@@ -22,6 +22,10 @@ _SHOWN = (
     "p99_ms",
     "cpu_ms",
     "pairs_per_s",
+    "peak_share",
+    "peak_rss_mb",
+    "joules",
+    "ndcg",
 )
 
 
@@ -44,7 +48,7 @@ _SHOWN = (
     metavar="FIRST SECOND HEAD",
     help="FIRST orders all, SECOND the best HEAD of each query; repeatable.",
 )
-@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write a page with plots.")
+@page_option
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
 def bench(bundles: tuple[Path, ...], html: Path | None, as_json: bool, **options: Any) -> None:
     """Measure rerankers BUNDLES (default: the shipped one) in one loop in which they take turns.
@@ -86,8 +90,8 @@ def bench(bundles: tuple[Path, ...], html: Path | None, as_json: bool, **options
         click.echo(json.dumps(rows, indent=2))
         return
     table = Table(box=SIMPLE_HEAD)
-    for column in (*_SHOWN, "peak_share", "rss_mb", "ndcg"):
+    for column in _SHOWN:
         table.add_column(column)
     for row in rows:
-        table.add_row(*("" if row[key] is None else str(row[key]) for key in (*_SHOWN, "peak_share", "rss_mb", "ndcg")))
+        table.add_row(*("" if row[key] is None else str(row[key]) for key in _SHOWN))
     Console(width=160).print(table)

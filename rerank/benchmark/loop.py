@@ -11,7 +11,15 @@ import numpy as np
 import psutil
 
 from rerank.batching import plan_batches
-from rerank.benchmark.machine import energy_joules, gpu_memory_mb, matmul_peak, products_per_token
+from rerank.benchmark.machine import (
+    Products,
+    count_products,
+    energy_joules,
+    forget_peak_memory,
+    gpu_memory_mb,
+    matmul_peak,
+    peak_memory_mb,
+)
 from rerank.bundle import Bundle, load_bundle
 from rerank.cascade import Cascade
 from rerank.cross_encoder import MAX_BATCH_TOKENS, CrossEncoder
@@ -39,17 +47,23 @@ class Grid:
 
 
 LEAST_RUNS = 5
+ON_CPU = ("CPUExecutionProvider", "cpu")
+"""Devices whose matrix product peak is measured."""
 
 
 @dataclass(slots=True)
 class _System:
-    """One contestant: how to score, its facts for the row, and what was measured."""
+    """One contestant: how to score, its facts for the row, and what was measured.
+
+    `products` gives the multiply-adds for some tokens of some texts; memory is what this process grew by.
+    """
 
     facts: dict[str, Any]
     score: Callable[[Sequence[Pair]], Any]
-    products: float | None
+    products: Callable[[int, int], float] | None
     rss_mb: float
-    times: list[float]
+    peak_mb: float | None
+    times: list[float] = field(default_factory=list)
     cpu_times: list[float] = field(default_factory=list)
     joules: float | None = None
 
@@ -66,8 +80,9 @@ def bench(
     """Measure every system in every combination; return one row each.
 
     A row holds milliseconds a request (p50, p95, p99) and its CPU time over all threads (median), pairs and tokens a
-    second, growth of memory in MB when loaded and warmed, joules a request where the machine tells, the share of its
-    measured matrix product peak, and nDCG@10 where the lists are judged. Tokens exclude padding.
+    second, joules a request where the machine tells, the share of its measured matrix product peak (of a CPU), and
+    nDCG@10 where the lists are judged. `rss_mb` is how much this process grew when the model was loaded and warmed,
+    `peak_rss_mb` how much it had grown at most while it loaded and scored. Tokens exclude padding.
 
     Args:
         bundles: reranker bundles.
@@ -86,7 +101,7 @@ def bench(
     rows = []
     for length in grid.lengths:
         report(f"{length} tokens: loading")
-        systems = _bundle_systems(loaded, grid, length) + _peer_systems(torch_model, bundles[0], length)
+        systems = _bundle_systems(loaded, grid, length) + _peer_systems(torch_model, loaded[0], length)
         systems += [_cascade_system(*cascade, grid.threads, length) for cascade in cascades]
         quality = [_ndcg(system.score, lists) if judged and lists else None for system in systems]
         for window in grid.windows:
@@ -118,57 +133,80 @@ def pareto(rows: Sequence[Mapping[str, Any]]) -> set[int]:
 def _bundle_systems(bundles: Sequence[Bundle], grid: Grid, length: int) -> list[_System]:
     systems = []
     for bundle in bundles:
-        shortened = _shortened(bundle, length)
+        shortened, products = _shortened(bundle, length), count_products(bundle.path)
         for provider in grid.providers:
             options = SessionOptions(grid.threads, None if provider is None else (provider,))
-            before = psutil.Process().memory_info().rss
+            memory = _Memory()
             model = CrossEncoder(shortened, options)
             for batch in grid.batches:
                 facts = {
                     "system": bundle.path.name,
                     "precision": bundle.manifest.precision,
-                    "device": provider or "best installed",
+                    "device": model.providers[0],
                     "batch_tokens": batch,
                 }
                 score = partial(_score, model, batch)
                 score(sample_lists()[0].pairs())
-                grown = (psutil.Process().memory_info().rss - before) / 1e6
-                systems.append(_System(facts, score, products_per_token(bundle.path), grown, []))
+                counted = None if products is None else products.of_bundle
+                systems.append(_System(facts, score, counted, *memory.grown()))
     return systems
 
 
 def _cascade_system(first: Path, second: Path, head: int, threads: int, length: int) -> _System:
-    options, before = SessionOptions(threads), psutil.Process().memory_info().rss
+    options, memory = SessionOptions(threads), _Memory()
     both = [CrossEncoder(_shortened(load_bundle(path, "rerank"), length), options) for path in (first, second)]
     cascade = Cascade(both[0], both[1], head)
     cascade.score(sample_lists()[0].pairs())
-    grown = (psutil.Process().memory_info().rss - before) / 1e6
     facts = {
         "system": f"{first.name}, then {second.name} on {head}",
         "precision": both[1].manifest.precision,
-        "device": "best installed",
+        "device": both[0].providers[0],
         "batch_tokens": MAX_BATCH_TOKENS,
     }
-    return _System(facts, cascade.score, None, grown, [])
+    counts = [found for path in (first, second) if (found := count_products(path)) is not None]
+    products = partial(_cascade_products, counts, head) if len(counts) == len(both) else None
+    return _System(facts, cascade.score, products, *memory.grown())
+
+
+def _cascade_products(counts: Sequence[Products], head: int, tokens: int, texts: int) -> float:
+    """Return the products of a request of one query: all texts by the first model, `head` of them by the second."""
+    read = min(head, texts)
+    return counts[0].of_bundle(tokens, texts) + counts[1].of_bundle(round(tokens * read / texts), read)
+
+
+class _Memory:
+    """What this process grew by since this was made."""
+
+    def __init__(self) -> None:
+        forget_peak_memory()
+        self._before = psutil.Process().memory_info().rss / 1e6
+
+    def grown(self) -> tuple[float, float | None]:
+        """Return how many MB it holds more now, and how many more it held at most; None where nothing tells."""
+        peak = peak_memory_mb()
+        now = psutil.Process().memory_info().rss / 1e6
+        return now - self._before, None if peak is None else peak - self._before
 
 
 def _shortened(bundle: Bundle, length: int) -> Bundle:
     return Bundle(bundle.path, replace(bundle.manifest, max_length=min(length, bundle.manifest.max_length)))
 
 
-def _peer_systems(torch_model: str | None, bundle: Path, length: int) -> list[_System]:
+def _peer_systems(torch_model: str | None, bundle: Bundle, length: int) -> list[_System]:
     if torch_model is None:
         return []
-    from rerank.benchmark.peers import PEER_BATCH, load_peers
+    from rerank.benchmark.peers import PEER_BATCH, peer_loaders
 
-    systems = []
-    before = psutil.Process().memory_info().rss
-    for name, score in load_peers(torch_model, bundle, length).items():
-        score(sample_lists()[0].pairs())
-        now = psutil.Process().memory_info().rss
-        facts = {"system": name, "precision": "fp32", "device": "its own choice", "batch_tokens": PEER_BATCH * length}
-        systems.append(_System(facts, score, None, (now - before) / 1e6, []))
-        before = now
+    systems, products = [], count_products(bundle.path)
+    for name, load in peer_loaders(torch_model, bundle.path, length).items():
+        memory = _Memory()
+        peer = load()
+        peer.score(sample_lists()[0].pairs())
+        facts = {"system": name, "precision": "fp32", "device": peer.device, "batch_tokens": PEER_BATCH * length}
+        counted = None
+        if products is not None:
+            counted = products.of_bundle if peer.runs_bundle else products.of_torch
+        systems.append(_System(facts, peer.score, counted, *memory.grown()))
     return systems
 
 
@@ -188,7 +226,11 @@ def _take_turns(systems: Iterable[_System], request: Sequence[Pair], seconds: fl
     systems = list(systems)
     for system in systems:
         system.times, system.cpu_times, system.joules = [], [], None
+        memory = _Memory()
         system.score(request)
+        _, peak = memory.grown()
+        if peak is not None and system.peak_mb is not None:
+            system.peak_mb = max(system.peak_mb, system.rss_mb + peak)
     started = time.perf_counter()
     while len(systems[0].times) < LEAST_RUNS or time.perf_counter() - started < seconds:
         for system in systems:
@@ -196,14 +238,15 @@ def _take_turns(systems: Iterable[_System], request: Sequence[Pair], seconds: fl
             system.score(request)
             system.times.append((time.perf_counter() - begin) * 1000)
             system.cpu_times.append((time.process_time() - cpu) * 1000)
-            if energy is not None and (after := energy_joules()) is not None:
+            if energy is not None and (after := energy_joules()) is not None and after >= energy:  # it starts over
                 system.joules = (system.joules or 0.0) + after - energy
 
 
 def _row(system: _System, window: int, length: int, tokens: int, threads: int, quality: float | None) -> dict[str, Any]:
     p50, p95, p99 = (float(np.percentile(system.times, share)) for share in (50, 95, 99))
-    rate = tokens / p50 * 1000
-    share = None if system.products is None else rate * system.products / matmul_peak()
+    share = None
+    if system.products is not None and system.facts["device"] in ON_CPU:
+        share = system.products(tokens, window) / p50 * 1000 / matmul_peak()
     return system.facts | {
         "threads": threads,
         "window": window,
@@ -214,9 +257,10 @@ def _row(system: _System, window: int, length: int, tokens: int, threads: int, q
         "p99_ms": round(p99, 2),
         "cpu_ms": round(float(np.median(system.cpu_times)), 2),
         "pairs_per_s": round(window / p50 * 1000, 1),
-        "tokens_per_s": round(rate),
-        "peak_share": None if share is None else round(share, 3),
+        "tokens_per_s": round(tokens / p50 * 1000),
+        "peak_share": None if share is None else float(f"{share:.3g}"),
         "rss_mb": round(system.rss_mb, 1),
+        "peak_rss_mb": None if system.peak_mb is None else round(system.peak_mb, 1),
         "vram_mb": gpu_memory_mb(),
         "joules": None if system.joules is None else round(system.joules / len(system.times), 3),
         "ndcg": None if quality is None else round(quality, 5),

@@ -3,10 +3,19 @@
 import shutil
 import subprocess
 import time
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+
+from rerank.bundle import MODEL
+from rerank.errors import MissingExtraError
+
+STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+PRODUCTS = ("MatMul", "MatMulIntegerToFloat", "Gemm", "Attention")
+"""Operators whose second input may be a constant matrix."""
 
 RAPL = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
 PEAK_SIZE = 1024
@@ -29,16 +38,69 @@ def matmul_peak() -> float:
     return best
 
 
-def products_per_token(bundle: Path) -> float | None:
-    """Return the multiply-adds of the constant matrices for one token; None without `onnx`. Attention is left out."""
+@dataclass(frozen=True, slots=True)
+class Products:
+    """Multiply-adds of a model's constant matrices; attention is left out.
+
+    `each_token` are done for every token; `last_layer` too, but by a bundle for the first token alone; `head` is what
+    every program does for the first token alone.
+    """
+
+    each_token: float
+    last_layer: float
+    head: float
+
+    def of_bundle(self, tokens: int, texts: int) -> float:
+        """Return the products for some texts with so many tokens together."""
+        return self.each_token * tokens + (self.last_layer + self.head) * texts
+
+    def of_torch(self, tokens: int, texts: int) -> float:
+        """Return what a program does that computes the last layer for every token."""
+        return (self.each_token + self.last_layer) * tokens + self.head * texts
+
+
+def count_products(bundle: Path) -> Products | None:
+    """Return the products of a bundle's graph; None without `onnx`."""
+    from rerank.exporting.first_token import FIRST, constants_by_name, takes_first
+    from rerank.exporting.onnx_file import import_onnx
+
     try:
-        import onnx
-    except ImportError:
+        graph = import_onnx().load(str(bundle / MODEL)).graph
+    except MissingExtraError:
         return None
-    graph = onnx.load(str(bundle / "model.onnx"), load_external_data=False).graph
-    sizes = {item.name: float(np.prod(item.dims)) for item in graph.initializer if len(item.dims) == 2}
-    kinds = ("MatMul", "MatMulIntegerToFloat")
-    return sum(sizes.get(node.input[1], 0.0) for node in graph.node if node.op_type in kinds)
+    constants = constants_by_name(graph)
+    counts = {"each_token": 0.0, "last_layer": 0.0, "head": 0.0}
+    parts: dict[
+        str, str
+    ] = {}  # name of a value -> which part of the model it belongs to, after the first token is taken
+    for node in graph.node:
+        found = {parts[name] for name in node.input if name in parts}
+        part = "head" if "head" in found else "last_layer" if found else "each_token"
+        if part in ("each_token", "last_layer") and takes_first(node, constants):
+            part = "head"
+        elif node.op_type == "Gather" and node.input[1] == FIRST:
+            part = "last_layer"
+        if part != "each_token":
+            parts.update(dict.fromkeys(node.output, part))
+        if node.op_type in PRODUCTS and constants.get(node.input[1], np.empty(0)).ndim == 2:
+            counts[part] += constants[node.input[1]].size
+    return Products(**counts)
+
+
+def peak_memory_mb() -> float | None:
+    """Return the most memory this process has held since `forget_peak_memory`; None where the system does not tell."""
+    try:
+        lines = STATUS.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    kilobytes = next((line.split()[1] for line in lines if line.startswith("VmHWM:")), None)
+    return None if kilobytes is None else int(kilobytes) * 1024 / 1e6
+
+
+def forget_peak_memory() -> None:
+    """Let the peak start from now on where the system allows it."""
+    with suppress(OSError):
+        CLEAR.write_text("5", encoding="utf-8")
 
 
 def energy_joules(counter: Path = RAPL) -> float | None:

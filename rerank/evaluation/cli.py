@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from rerank.evaluation.candidate_options import candidate_options
+from rerank.evaluation.command_options import candidate_options, page_option
 from rerank.evaluation.page import evaluation_page
 
 
@@ -17,7 +17,7 @@ from rerank.evaluation.page import evaluation_page
 @click.argument("bundle", type=click.Path(path_type=Path))
 @candidate_options("What to order.", required=True)
 @click.option("--baseline", type=click.Path(path_type=Path), help="Another bundle to compare with, query by query.")
-@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write a page with plots.")
+@page_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def evaluate(
     bundle: Path,

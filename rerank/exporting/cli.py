@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from rerank.evaluation.candidate_options import candidate_options
+from rerank.evaluation.command_options import candidate_options
 from rerank.manifest import Task
 
 JSON_HELP = "Print the result as JSON."
@@ -63,19 +63,26 @@ def export_onnx(
     qrels: Path | None,
     as_json: bool,
 ) -> None:
-    """Export MODEL (a folder, or a model's name on the hub) as a bundle in OUT.
+    """Export MODEL (a folder, a model's name on the hub, or with --fp16 an fp32 bundle) as a bundle in OUT.
 
     The ONNX model is compared with the original on real pairs: when they differ, nothing is written.
     """
-    from rerank.bundle import refuse_foreign_folder
+    from rerank.bundle import MANIFEST, load_bundle, refuse_foreign_folder
+    from rerank.errors import BundleError
     from rerank.evaluation.candidates import CandidateFiles
     from rerank.exporting.export import export
     from rerank.quantization.quantize import quantize
 
     refuse_foreign_folder(out)
+    made = (Path(model) / MANIFEST).is_file()
+    if made and not fp16:
+        raise BundleError(f"{model} is a bundle already; give --fp16 for GPUs, or reduce it with `rerank quantize`")
     texts = CandidateFiles(candidates, queries, qrels) if candidates else None
     with Console(stderr=True).status(f"reading {model}") as status, tempfile.TemporaryDirectory() as scratch:
-        bundle = export(model, Path(scratch) / "fp32" if fp16 else out, task, texts=texts, report=status.update)
+        if made:
+            bundle = load_bundle(Path(model), task)
+        else:
+            bundle = export(model, Path(scratch) / "fp32" if fp16 else out, task, texts=texts, report=status.update)
         if fp16:
             lists = texts.read(bundle.manifest.template) if texts else None
             bundle = quantize(bundle.path, out, target="gpu", lists=lists, report=status.update)

@@ -44,7 +44,7 @@ def keep_first_token(model: Any) -> int:
         How many nodes compute one token now instead of all; 0 for a graph that was here before.
     """
     onnx, graph = import_onnx(), model.graph
-    constants = _constants(graph, onnx)
+    constants = constants_by_name(graph)
     moved = set() if FIRST in constants else _leading_to_choice(graph, constants)
     if not moved:
         return 0
@@ -67,8 +67,9 @@ def keep_first_token(model: Any) -> int:
     return len(moved)
 
 
-def _constants(graph: Any, onnx: Any) -> Mapping[str, NDArray[Any]]:
+def constants_by_name(graph: Any) -> Mapping[str, NDArray[Any]]:
     """Return name -> value; torch writes equal weights once and passes them on by `Identity`."""
+    onnx = import_onnx()
     found = {item.name: onnx.numpy_helper.to_array(item) for item in graph.initializer}
     for node in graph.node:
         if node.op_type == "Constant" and node.attribute[0].name == "value":
@@ -85,7 +86,7 @@ def _leading_to_choice(graph: Any, constants: Mapping[str, NDArray[Any]]) -> set
         for name in node.input:
             readers[name].append(place)
     outputs = {item.name for item in graph.output}
-    end = {place for place, node in enumerate(graph.node) if _takes_first(node, constants)}
+    end = {place for place, node in enumerate(graph.node) if takes_first(node, constants)}
     moved: set[int] = set()
     for place in reversed(range(len(graph.node))):
         node = graph.node[place]
@@ -95,7 +96,8 @@ def _leading_to_choice(graph: Any, constants: Mapping[str, NDArray[Any]]) -> set
     return moved
 
 
-def _takes_first(node: Any, constants: Mapping[str, NDArray[Any]]) -> bool:
+def takes_first(node: Any, constants: Mapping[str, NDArray[Any]]) -> bool:
+    """Tell whether a node takes the first token of each text, as the head of a reranker does."""
     if node.op_type != "Gather" or node.input[1] not in constants:
         return False
     index, axis = constants[node.input[1]], [item.i for item in node.attribute if item.name == "axis"]

@@ -5,10 +5,11 @@ Needs the `train` extra.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from rerank.batching import Inputs
 from rerank.bundle import TOKENIZER
 from rerank.errors import BundleError, MissingExtraError
-from rerank.manifest import Pooling, Task
+from rerank.manifest import Activation, Pooling, Task
 
 DEFAULT_MAX_LENGTH = 128
 POLYRANK_JSON = "polyrank.json"
@@ -76,14 +77,22 @@ def load_source(model: str, task: Task | None, scratch: Path) -> Source:
         scores = any("SequenceClassification" in item for item in config.architectures or ())
         task = task or cast(Task, settings.get("task")) or ("rerank" if scores and not pooling else "embed")
         kind = transformers.AutoModelForSequenceClassification if task == "rerank" else transformers.AutoModel
-        loaded, info = kind.from_pretrained(
-            model, attn_implementation="eager", dtype=torch.float32, output_loading_info=True
-        )
+        with _without_bars(transformers):
+            loaded, info = kind.from_pretrained(
+                model,
+                attn_implementation="eager",
+                dtype=torch.float32,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # refused by `_check`, which names them
+            )
         tokenizer = transformers.AutoTokenizer.from_pretrained(model, use_fast=True)
         tokenizer.backend_tokenizer.save(str(scratch / TOKENIZER))
     except Exception as error:
         raise BundleError(f"cannot read the model {model}: {(str(error).splitlines() or ['?'])[0]}") from error
     _check(model, task, loaded, info, tokenizer)
+    if (activation := settings.get("activation", "sigmoid")) not in get_args(Activation):
+        known = " or ".join(get_args(Activation))
+        raise BundleError(f"{POLYRANK_JSON} of {model} has the activation {activation!r}, which must be {known}")
     sentence = _read_json(_file(model, "sentence_bert_config.json"))
     merged = {"max_length": sentence.get("max_seq_length"), "pooling": _pooling(pooling)} | dict(settings)
     merged["max_length"] = min(int(merged["max_length"] or DEFAULT_MAX_LENGTH), _positions(loaded.config))
@@ -133,12 +142,33 @@ def torch_output(source: Source, inputs: Inputs) -> NDArray[np.float32]:
         return cast(NDArray[np.float32], module(source)(*tensors).numpy())
 
 
+@contextmanager
+def _without_bars(transformers: Any) -> Iterator[None]:
+    """Keep the library's own progress bars and tables of weights off stderr, where ours are."""
+    logging = transformers.utils.logging
+    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if shown:
+            logging.enable_progress_bar()
+
+
 def _check(model: str, task: Task, loaded: Any, info: Mapping[str, Any], tokenizer: Any) -> None:
     unused = ("pooler.", "position_ids")
     if missing := sorted(name for name in info["missing_keys"] if not any(part in name for part in unused)):
         raise BundleError(
             f"{model} lacks {len(missing)} weights of a model to {task}, {missing[0]} first: they would be random; "
             "its file was truncated, or it was trained for another task"
+        )
+    if wrong := sorted(info["mismatched_keys"]):
+        name, found, wanted = wrong[0]
+        raise BundleError(
+            f"{model} holds {name} of shape {tuple(found)}, its config.json says {tuple(wanted)} ({len(wrong)} weights "
+            "differ so); config and weights are of two models"
         )
     if len(tokenizer) <= len(tokenizer.all_special_tokens):
         raise BundleError(f"{model} holds no tokenizer (tokenizer.json or a vocabulary); save it beside the weights")

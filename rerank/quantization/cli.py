@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from rerank.evaluation.candidate_options import candidate_options
+from rerank.evaluation.command_options import candidate_options
 
 
 @click.command()

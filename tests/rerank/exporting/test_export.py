@@ -18,6 +18,7 @@ from rerank.exporting.samples import SAMPLE_PAIRS
 from rerank.protocols import Pair
 from rerank.quantization.fp16 import fused_layers
 from tests.rerank.architectures import save_model
+from tests.rerank.tiny import tiny_reranker
 
 pytestmark = [
     pytest.mark.train,
@@ -147,6 +148,17 @@ def test_fp16_is_written_for_gpus(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert load_bundle(tmp_path / "fp16").manifest.precision == "fp16"
     assert fused_layers(tmp_path / "fp16" / MODEL) in (0, 2)
+
+
+def test_of_a_bundle_only_fp16_is_made(tmp_path: Path) -> None:
+    bundle, out = tiny_reranker(tmp_path / "bundle"), tmp_path / "out"
+    result = CliRunner().invoke(main, ["export-onnx", str(bundle.path), str(out)])
+    assert result.exit_code == 1
+    assert "is a bundle already" in result.stderr
+    assert not out.exists()
+    result = CliRunner().invoke(main, ["export-onnx", str(bundle.path), str(out), "--fp16"])
+    assert result.exit_code == 0, result.output
+    assert load_bundle(out).manifest.precision == "fp16"
 
 
 def test_what_is_no_model_is_one_sentence(tmp_path: Path) -> None:

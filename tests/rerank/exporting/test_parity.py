@@ -177,10 +177,11 @@ def test_parity_on_judged_pairs_of_ones_own_goes_into_the_manifest(tmp_path: Pat
     ("damage", "cause"),
     [
         (lambda folder: shorten(folder / "model.safetensors"), "cannot read the model"),
-        (lambda folder: (folder / "polyrank.json").write_text('{"activation": "relu"}'), "activation.*relu"),
+        (lambda folder: (folder / "polyrank.json").write_text('{"activation": "relu"}'), "has the activation 'relu'"),
+        (lambda folder: alter(folder / "config.json", intermediate_size=64), r"of shape .* its config.json says"),
         (lambda folder: (folder / "tokenizer.json").write_text("{"), "cannot read the model"),
     ],
-    ids=["weights", "activation", "tokenizer"],
+    ids=["weights", "activation", "shape", "tokenizer"],
 )
 def test_a_broken_model_is_not_exported_and_nothing_is_left(
     tmp_path: Path, damage: Callable[[Path], object], cause: str
@@ -193,6 +194,10 @@ def test_a_broken_model_is_not_exported_and_nothing_is_left(
     assert re.search(cause, result.stderr), result.stderr
     assert "Traceback" not in result.output
     assert not list((tmp_path / "out").iterdir())
+
+
+def alter(file: Path, **values: object) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
 
 
 def shorten(file: Path) -> None:

@@ -1,4 +1,4 @@
-"""The options by which commands take candidate lists: --candidates, --queries and --qrels."""
+"""Options that commands share: --candidates, --queries and --qrels for candidate lists, --html for a page of plots."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +8,20 @@ import click
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 Command = Callable[..., Any]
+
+
+class _Page(click.Path):
+    """A page to write: refused before any work when its folder is not there."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        page = Path(str(super().convert(value, param, ctx)))
+        if not page.parent.is_dir():
+            self.fail(f"there is no folder {page.parent} for the page; make it first", param, ctx)
+        return page
+
+
+page_option = click.option("--html", type=_Page(path_type=Path, dir_okay=False), help="Also write a page with plots.")
 
 
 def candidate_options(purpose: str, *, required: bool = False) -> Callable[[Command], Command]:

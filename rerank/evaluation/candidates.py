@@ -42,6 +42,14 @@ class CandidateFiles:
         """Read the lists; errors as of `read_candidates`."""
         return read_candidates(self.candidates, template, queries=self.queries, qrels=self.qrels)
 
+    def count_left_out(self, lists: Sequence[CandidateList]) -> int:
+        """Return how many queries of the query file have a relevant document but no candidate in `lists`."""
+        if self.queries is None or self.qrels is None:
+            return 0
+        known = {query.query_id for query in read_queries(self.queries)}
+        relevant = {item.query_id for item in read_qrels(self.qrels) if item.relevance > 0}
+        return len(known & relevant - {item.query.query_id for item in lists})
+
     @property
     def paths(self) -> list[Path]:
         """The files that were named."""

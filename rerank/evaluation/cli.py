@@ -33,19 +33,22 @@ def evaluate(
     Beside it stand Keep (the retriever's order) and Shuffle; differences are paired, with bootstrap intervals.
     """
     from rerank.cross_encoder import load_reranker
-    from rerank.evaluation.candidates import read_candidates
+    from rerank.evaluation.candidates import CandidateFiles
     from rerank.evaluation.evaluate import evaluate as run
 
     scorer = load_reranker(bundle)
-    lists = read_candidates(candidates, scorer.template, queries=queries, qrels=qrels)
+    files = CandidateFiles(candidates, queries, qrels)
+    lists = files.read(scorer.template)
     other = None if baseline is None else (f"baseline {baseline.name}", load_reranker(baseline))
     with Progress(console=Console(stderr=True), disable=as_json) as progress:
         task = progress.add_task("ranking", total=len(lists) * (2 if other else 1))
         found = run(scorer.manifest.name, scorer, lists, baseline=other, advance=lambda: progress.advance(task))
+    if left_out := files.count_left_out(lists):
+        click.echo(f"{left_out} judged queries have no candidate and are left out of all figures", err=True)
     if html is not None:
         html.write_text(evaluation_page(scorer.manifest.name, found), encoding="utf-8")
     if as_json:
-        click.echo(json.dumps(found.to_json(), indent=2))
+        click.echo(json.dumps(found.to_json() | {"without_candidates": left_out}, indent=2))
         return
     console = Console(width=120)
     for title, rows in {"system": found.systems, "difference to": found.differences, **found.groups}.items():

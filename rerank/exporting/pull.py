@@ -2,8 +2,8 @@
 
 import json
 import os
-import tempfile
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ def pull(
 ) -> Pulled:
     """Fetch a repository whole or not at all; nothing in it is run.
 
+    What was fetched before the hub was lost lies in `.OUT.pull`, and the next pull of the same commit goes on from it.
+
     Args:
         repository: `owner/name`.
         out: the new folder.
@@ -46,36 +48,59 @@ def pull(
         advance: is told each file before it is fetched.
 
     Raises:
-        BundleError: the hub, repository or revision cannot be reached, a hash or the fingerprint differs, or `out` is
-            taken.
+        BundleError: the hub, repository or revision cannot be reached, a file's sha256 is not what the hub or the
+            bundle says, the fingerprint differs, or `out` is taken.
     """
     from huggingface_hub import HfApi, hf_hub_download
 
     refuse_foreign_folder(out)
     endpoint = os.environ.get("HF_ENDPOINT")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
-        folder = Path(scratch) / out.name
-        try:
-            info = HfApi(endpoint=endpoint).model_info(repository, revision=revision)
-            names = [item.rfilename for item in info.siblings or []]
-            for name in _wanted(names):
-                advance(name)
-                hf_hub_download(repository, name, revision=info.sha, local_dir=folder, endpoint=endpoint)
-        except Exception as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise BundleError(f"cannot pull {repository} at {revision or 'main'}: {reason}") from error
+    work = out.with_name(f".{out.name}.pull")
+    try:
+        info = HfApi(endpoint=endpoint).model_info(repository, revision=revision, files_metadata=True)
+        names = _wanted([item.rfilename for item in info.siblings or []])
+        folder = _folder(work, str(info.sha))
+        for name in names:
+            advance(name)
+            hf_hub_download(repository, name, revision=info.sha, local_dir=folder, endpoint=endpoint)
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        kept = "; run it again to go on" if work.is_dir() else ""
+        raise BundleError(f"cannot pull {repository} at {revision or 'main'}: {reason}{kept}") from error
+    try:
         _drop_cache(folder)
         files = {str(path.relative_to(folder)): file_hash(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+        _compare(repository, files, {item.rfilename: item.lfs.sha256 for item in info.siblings or [] if item.lfs})
         kind = _check(folder, repository, fingerprint)
         pulled = Pulled(out, repository, str(info.sha), kind, files)
         if kind == "torch model":
             note = {"repository": repository, "commit": pulled.commit, "files": files}
             (folder / PULLED).write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
         if out.exists():
-            os.replace(out, Path(scratch) / "old")
+            os.replace(out, work / "old")
         os.replace(folder, out)
         return pulled
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _folder(work: Path, commit: str) -> Path:
+    """Return the folder of a commit; what was fetched of other commits is dropped."""
+    for other in work.glob("*"):
+        if other.name != commit:
+            shutil.rmtree(other)
+    (work / commit).mkdir(parents=True, exist_ok=True)
+    return work / commit
+
+
+def _compare(repository: str, found: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+    """Compare the files with the sha256 that the hub has of its large ones."""
+    for name, expected in wanted.items():
+        if name in found and found[name] != expected:
+            raise BundleError(
+                f"{name} of {repository} came with a sha256 that starts {found[name][:12]}, the hub says "
+                f"{expected[:12]}; nothing was written, pull it again"
+            )
 
 
 def _wanted(names: list[str]) -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 
 JSON_HELP = "Print the result as JSON."
 DEFAULT = "cross-encoder"
@@ -103,7 +104,9 @@ def student(parallel: tuple[Path, ...], teacher: Path, pieces: int, out: Path, a
     from rerank.training.vocabulary import grow_model, read_parallel
 
     need_extra()
-    size = grow_model(teacher, [pair for path in parallel for pair in read_parallel(path)], pieces, out)
+    pairs = [pair for path in parallel for pair in read_parallel(path)]
+    with Console(stderr=True).status(f"aligning the words of {len(pairs):,} translations"):
+        size = grow_model(teacher, pairs, pieces, out)
     _print({"model": str(out), "pieces": size}, as_json)
 
 

@@ -94,13 +94,15 @@ def test_the_command_reads_files_and_writes_json_and_page(tmp_path: Path) -> Non
     bundle = tiny_reranker(tmp_path / "bundle").path
     rows = [{"query_id": "1", "doc_id": str(n), "fields": {"title": word}} for n, word in enumerate(("usb", "hose"))]
     (tmp_path / "c.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    (tmp_path / "q.tsv").write_text("1\tusb cable\n")
-    (tmp_path / "qrels.tsv").write_text("query_id\tdoc_id\trelevance\n1\t0\t3\n")
+    (tmp_path / "q.tsv").write_text("1\tusb cable\n2\tred shoes\n3\tgarden hose\n")
+    (tmp_path / "qrels.tsv").write_text("query_id\tdoc_id\trelevance\n1\t0\t3\n2\t0\t1\n3\t0\t0\n9\t0\t1\n")
     names = {"candidates": "c.jsonl", "queries": "q.tsv", "qrels": "qrels.tsv"}
     options = [item for name, file in names.items() for item in (f"--{name}", str(tmp_path / file))]
     arguments = ["evaluate", str(bundle), *options, "--html", str(tmp_path / "page.html"), "--baseline", str(bundle)]
     result = CliRunner().invoke(main, [*arguments, "--json"])
     assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["without_candidates"] == 1
+    assert "1 judged queries have no candidate" in result.stderr
     assert set(json.loads(result.stdout)["systems"]) == {"bundle", "baseline bundle", "keep", "shuffle"}
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
     assert CliRunner().invoke(main, arguments).exit_code == 0

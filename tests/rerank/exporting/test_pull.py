@@ -11,16 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from rerank.bundle import load_bundle
+from rerank.bundle import file_hash, load_bundle
 from tests.rerank.tiny import tiny_reranker
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class Hub(ThreadingHTTPServer):
-    """Serves folders as repositories at one commit."""
+    """Serves folders as repositories at one commit; `lost` files answer 404, `hashes` are said of files."""
 
     repositories: dict[str, Path]
+    lost: set[str]
+    hashes: dict[str, str]
+    sent: list[str]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -44,15 +47,25 @@ class Handler(BaseHTTPRequestHandler):
                 "/revision/v1",
                 f"/revision/{COMMIT}",
             ):
-                files = [{"rfilename": str(file.relative_to(folder))} for file in folder.rglob("*") if file.is_file()]
+                files = [self._described(file, folder) for file in sorted(folder.rglob("*")) if file.is_file()]
                 return self._send(json.dumps({"id": name, "sha": COMMIT, "siblings": files}).encode(), body=body)
             prefix = f"{name}/resolve/{COMMIT}/"
-            if path.startswith(prefix) and (folder / path.removeprefix(prefix)).is_file():
+            file = path.removeprefix(prefix)
+            if path.startswith(prefix) and (folder / file).is_file() and file not in self.server.lost:
+                if body:
+                    self.server.sent.append(file)
                 return self._send((folder / path.removeprefix(prefix)).read_bytes(), body=body)
         self.send_response(404)
         self.send_header("X-Error-Code", "RepoNotFound")
         self.send_header("Content-Length", "0")
         return self.end_headers()
+
+    def _described(self, file: Path, folder: Path) -> dict[str, object]:
+        name, size = str(file.relative_to(folder)), file.stat().st_size
+        found: dict[str, object] = {"rfilename": name, "size": size, "blobId": "0" * 40}
+        if name in self.server.hashes:
+            found["lfs"] = {"sha256": self.server.hashes[name], "size": size, "pointerSize": 130}
+        return found
 
     def _send(self, content: bytes, *, body: bool) -> None:
         self.send_response(200)
@@ -67,6 +80,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[Hub]:
     server = Hub(("127.0.0.1", 0), Handler)
+    server.lost, server.hashes, server.sent = set(), {}, []
     server.repositories = {"shop/reranker": tiny_reranker(tmp_path / "hub" / "reranker").path}
     torch = tmp_path / "hub" / "torch"
     torch.mkdir()
@@ -99,7 +113,7 @@ def test_a_bundle_is_fetched_at_one_commit_and_verified(hub: Hub, tmp_path: Path
     assert (found["kind"], found["commit"]) == ("bundle", COMMIT)
     original = load_bundle(hub.repositories["shop/reranker"])
     assert load_bundle(tmp_path / "out").fingerprint == original.fingerprint
-    assert sorted(path.name for path in tmp_path.glob(".out-*")) == []
+    assert sorted(path.name for path in tmp_path.glob(".out*")) == []
     again = run(hub, "shop/reranker", str(tmp_path / "out"), "--fingerprint", original.fingerprint)
     assert again.returncode == 0, again.stderr
 
@@ -139,3 +153,28 @@ def test_a_file_that_was_changed_on_the_hub_is_refused(hub: Hub, tmp_path: Path)
     assert done.returncode == 1
     assert "was changed" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_pull_that_lost_the_hub_goes_on(hub: Hub, tmp_path: Path) -> None:
+    hub.lost = {"model.safetensors"}
+    done = run(hub, "shop/torch", str(tmp_path / "out"))
+    assert done.returncode == 1
+    assert "run it again to go on" in done.stderr
+    assert not (tmp_path / "out").exists()
+    assert hub.sent == ["config.json"]
+    hub.lost = set()
+    done = run(hub, "shop/torch", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    assert hub.sent == ["config.json", "model.safetensors"]
+    assert not list(tmp_path.glob(".out*"))
+
+
+def test_a_large_file_must_have_the_hash_that_the_hub_has_of_it(hub: Hub, tmp_path: Path) -> None:
+    weights = hub.repositories["shop/torch"] / "model.safetensors"
+    hub.hashes = {"model.safetensors": "0" * 64}
+    done = run(hub, "shop/torch", str(tmp_path / "out"))
+    assert done.returncode == 1
+    assert "model.safetensors of shop/torch came with a sha256 that starts" in done.stderr
+    assert not list(tmp_path.glob("*out*"))
+    hub.hashes = {"model.safetensors": file_hash(weights)}
+    assert run(hub, "shop/torch", str(tmp_path / "out")).returncode == 0

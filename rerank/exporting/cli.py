@@ -63,7 +63,7 @@ def export_onnx(
     qrels: Path | None,
     as_json: bool,
 ) -> None:
-    """Export MODEL (a folder, a model's name on the hub, or with --fp16 an fp32 bundle) as a bundle in OUT.
+    """Export MODEL as a bundle in OUT: a folder, a name on the hub, or with --fp16 an fp32 bundle.
 
     The ONNX model is compared with the original on real pairs: when they differ, nothing is written.
     """

@@ -48,12 +48,18 @@ class Quality:
         """Say what falls short of the budget, or None."""
         short = []
         if not self.ndcg_share >= budget.ndcg_share:
-            short.append(f"nDCG@10 is {self.ndcg_share:.4f} of fp32 (at least {budget.ndcg_share})")
+            share = f"{self.ndcg_share:.4f} of fp32{self._where('ndcg_share')}"
+            short.append(f"nDCG@10 is {share} (at least {budget.ndcg_share})")
         if task == "rerank" and not self.tau >= budget.tau:
-            short.append(f"Kendall's tau is {self.tau:.4f} (at least {budget.tau})")
+            short.append(f"Kendall's tau is {self.tau:.4f}{self._where('tau')} (at least {budget.tau})")
         if task == "embed" and not (self.cosine or 0.0) >= budget.cosine:
-            short.append(f"the cosine is {self.cosine or 0.0:.4f} (at least {budget.cosine})")
+            short.append(f"the cosine is {self.cosine or 0.0:.4f}{self._where('cosine')} (at least {budget.cosine})")
         return ", ".join(short) or None
+
+    def _where(self, key: str) -> str:
+        """Name the worst language where there are several."""
+        worst = min(self.languages, key=lambda code: self.languages[code][key])
+        return f" in {worst}" if len(self.languages) > 1 else ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the manifest's form, without what does not apply."""
@@ -74,14 +80,25 @@ class Probe:
         """Run a reduced bundle and say what it keeps."""
         found, vectors = self._run(bundle, options)
         languages = compare_by_language(self._manifest, self._lists, self._expected, found)
+        if vectors is not None and self._vectors is not None:
+            cosines = (self._vectors * vectors).sum(axis=1)
+            for code, values in languages.items():
+                values["cosine"] = _short(cosines[self._rows(code)].mean())
         return Quality(
             queries=len(found),
             ndcg_share=min(values["ndcg_share"] for values in languages.values()),
             tau=min(values["tau"] for values in languages.values()),
             difference_max=_short(max(np.abs(a - b).max() for a, b in zip(self._expected, found, strict=True))),
-            cosine=_cosine(self._vectors, vectors),
+            cosine=None if vectors is None else min(values["cosine"] for values in languages.values()),
             languages=languages,
         )
+
+    def _rows(self, language: str) -> list[int]:
+        """Return where the vectors of a language's queries and of their documents stand: queries first, each once."""
+        lists = self._lists
+        places = {text: len(lists) + row for row, text in enumerate(self._documents)}
+        chosen = [row for row, item in enumerate(lists) if item.query.language == language]
+        return [*chosen, *dict.fromkeys(places[text] for row in chosen for text in lists[row].documents)]
 
     def _run(self, bundle: Bundle, options: SessionOptions | None) -> tuple[Rankings, NDArray[np.float32] | None]:
         if bundle.manifest.task == "rerank":
@@ -139,10 +156,6 @@ def _gains(manifest: Manifest, item: CandidateList, before: NDArray[np.float32])
 
 def _order(scores: NDArray[np.float32]) -> NDArray[np.intp]:
     return np.argsort(-scores, kind="stable")
-
-
-def _cosine(before: NDArray[np.float32] | None, after: NDArray[np.float32] | None) -> float | None:
-    return None if before is None or after is None else _short((before * after).sum(axis=1).mean())
 
 
 def _tau(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:

@@ -42,7 +42,8 @@ class ImageInput:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """What a bundle says of itself. `files` maps file name to sha256 hex; `training` and `metrics` are free
-    JSON for the reader and do not count for the fingerprint.
+    JSON for the reader and do not count for the fingerprint, and neither does `architecture`: the `config` and
+    `tokenizer` settings of the torch model, by which training goes on from an fp32 bundle; empty where nobody said.
 
     An image encoder has `image` and neither template nor `max_length`; `space` is the fingerprint of the text embedder
     whose vectors its own may be compared with, None when there is none.
@@ -67,6 +68,7 @@ class Manifest:
     precision: str = "fp32"
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    architecture: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
@@ -92,7 +94,7 @@ class Manifest:
             "files": dict(sorted(self.files.items())),
             "training": dict(self.training),
             "metrics": dict(self.metrics),
-        }
+        } | ({"architecture": dict(self.architecture)} if self.architecture else {})
         if self.image is not None:
             return data | {"dimension": self.dimension, "image": self.image.to_json(), "space": self.space} | made
         data["max_length"] = self.max_length
@@ -160,6 +162,7 @@ def _common(read: "_Reader") -> dict[str, Any]:
         "precision": read.text("precision", "fp32"),
         "training": read.mapping("training"),
         "metrics": read.mapping("metrics"),
+        "architecture": read.mapping("architecture"),
     }
 
 

@@ -1,5 +1,6 @@
 """Export: a torch model to a bundle, checked against the original. Needs the `train` extra."""
 
+import json
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
@@ -148,7 +149,19 @@ def _manifest(source: Source) -> Manifest:
         document_prefix=settings.get("document_prefix", ""),
         training=settings.get("training", {}),
         metrics=settings.get("metrics", {}),
+        architecture=_architecture(source),
     )
+
+
+def _architecture(source: Source) -> dict[str, Any]:
+    """Return what is needed to build the torch model again: its configuration, and its tokenizer's special tokens."""
+    config = json.loads(source.model.config.to_json_string(use_diff=True))
+    tokenizer = source.tokenizer_object
+    special = {name: str(token) for name, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
+    return {
+        "config": {key: value for key, value in config.items() if key not in ("_name_or_path", "transformers_version")},
+        "tokenizer": special | {"model_input_names": list(tokenizer.model_input_names)},
+    }
 
 
 def _to_onnx(source: Source, target: Path, manifest: Manifest) -> None:

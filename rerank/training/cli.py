@@ -31,7 +31,7 @@ def train() -> None:
 
 @train.command(DEFAULT)
 @click.argument("recipe", type=click.Path(path_type=Path))
-@click.option("--base", default="", help="Folder (or hub name) of the model to start from. Default: the recipe's.")
+@click.option("--base", default="", help="Folder, hub name or fp32 bundle to start from. Default: the recipe's.")
 @click.option(
     "--data", "data", type=click.Path(path_type=Path), multiple=True, required=True, help="Training pairs; repeatable."
 )

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -53,8 +54,8 @@ def train(recipe: Recipe, data: Sequence[Path], base: str, out: Path, options: T
     Args:
         recipe: template, losses, steps and seeds.
         data: files of training pairs, all used.
-        base: folder (or hub name) of the model to start from: an encoder, or an earlier stage's cross-encoder;
-            empty takes the recipe's `init_from`.
+        base: folder (or hub name) of the model to start from: an encoder, an earlier stage's cross-encoder, or an fp32
+            bundle; empty takes the recipe's `init_from`.
         out: the folder to write; must be absent or empty.
         options: see there.
 
@@ -62,6 +63,7 @@ def train(recipe: Recipe, data: Sequence[Path], base: str, out: Path, options: T
         MissingExtraError: the `train` extra or a tracker is not installed.
         TrainingError: a file is unreadable, a grade has no gain, a pair has no teacher where a loss needs one, the
             base cannot be read, or `out` is taken.
+        BundleError: the base is a bundle that is damaged or cannot be read back as a torch model.
     """
     options = options or TrainOptions()
     refuse_taken(out)
@@ -157,10 +159,14 @@ def _load(base: str, recipe: Recipe) -> Any:
     import torch
     from sentence_transformers import CrossEncoder
 
+    from rerank.training.restore import restore_model
+
     if recipe.precision == "fp16" and device() == "cpu":
         raise TrainingError('`precision = "fp16"` needs a GPU; on a CPU use "bf16" or "fp32"')
     if (Path(base) / MANIFEST).is_file():
-        raise TrainingError(f"{base} is a bundle, which cannot be trained; name the folder it was exported from")
+        with tempfile.TemporaryDirectory() as folder:
+            restore_model(Path(base), Path(folder))
+            return _load(folder, recipe)
     try:
         model = CrossEncoder(base, num_labels=1, max_length=recipe.max_length, device=device())
     except (OSError, ValueError) as error:
@@ -206,7 +212,24 @@ def trainer_arguments(recipe: Recipe | EmbedderRecipe) -> dict[str, Any]:
         "disable_tqdm": True,
         "dataloader_pin_memory": False,
         "optim": "adamw_torch_fused",
+        "logging_strategy": "steps" if recipe.report_to else "no",
+        "logging_steps": 10,
+        "report_to": [name for name in recipe.report_to if name != "tensorboard"] or "none",
     }
+
+
+def trackers(recipe: Recipe | EmbedderRecipe, out: Path) -> list[Any]:
+    """Return the callbacks that track a training, TensorBoard's into OUT.runs; others come with the arguments.
+
+    Raises:
+        MissingExtraError: a tracker is not installed.
+    """
+    from rerank.training.callbacks import tensorboard
+
+    for name in recipe.report_to:
+        if find_spec(name) is None:
+            raise MissingExtraError(f"`report_to` names {name}, which is not installed: pip install {name}")
+    return [tensorboard(out.with_name(f"{out.name}.runs"))] if "tensorboard" in recipe.report_to else []
 
 
 def _trainer(model: Any, job: Job, work: Path, out: Path) -> Any:
@@ -243,9 +266,6 @@ def _trainer(model: Any, job: Job, work: Path, out: Path) -> Any:
         save_strategy="steps",
         save_steps=every,
         save_total_limit=2,
-        logging_strategy="steps" if recipe.report_to else "no",
-        logging_steps=10,
-        report_to=[name for name in recipe.report_to if name != "tensorboard"] or "none",
         **watching,
         **trainer_arguments(recipe),
     )
@@ -266,15 +286,12 @@ def _trainer(model: Any, job: Job, work: Path, out: Path) -> Any:
 def _callbacks(job: Job, out: Path) -> list[Any]:
     from transformers import EarlyStoppingCallback
 
-    from rerank.training.callbacks import AverageLast, MarkWhole, Progress, tensorboard
+    from rerank.training.callbacks import AverageLast, MarkWhole, Progress
 
     recipe = job.recipe
-    for name in recipe.report_to:
-        if find_spec(name) is None:
-            raise MissingExtraError(f"`report_to` names {name}, which is not installed: pip install {name}")
-    callbacks: list[Any] = [AverageLast(recipe.average_last)] if recipe.average_last else []
-    if "tensorboard" in recipe.report_to:
-        callbacks.append(tensorboard(out.with_name(f"{out.name}.runs")))
+    callbacks = trackers(recipe, out)
+    if recipe.average_last:
+        callbacks.append(AverageLast(recipe.average_last))
     if recipe.patience:
         callbacks.append(EarlyStoppingCallback(recipe.patience))
     callbacks.append(MarkWhole())

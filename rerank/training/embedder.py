@@ -23,6 +23,7 @@ from rerank.training.cross_encoder import (
     device,
     need_extra,
     resumed_checkpoint,
+    trackers,
     trainer_arguments,
 )
 from rerank.training.embedder_recipe import EmbedderRecipe
@@ -218,7 +219,7 @@ def _fit(job: _Job, model: Any, loss: Any) -> Trained:
     schedule: dict[str, Any] = {"lr_scheduler_type": "constant_with_warmup"} if recipe.minutes else {}
     if recipe.loss == "distillation":
         schedule["batch_sampler"] = SimilarLengths
-    callbacks: list[Any] = [Progress()] if options.progress else []
+    callbacks = trackers(recipe, job.out) + ([Progress()] if options.progress else [])
     if recipe.minutes:
         callbacks.append(WithinMinutes(recipe.minutes))
     arguments = SentenceTransformerTrainingArguments(
@@ -228,8 +229,6 @@ def _fit(job: _Job, model: Any, loss: Any) -> Trained:
         warmup_steps=round(recipe.warmup * steps),
         save_strategy="no",
         save_total_limit=2,
-        logging_strategy="no",
-        report_to="none",
         **(trainer_arguments(recipe) | schedule),
     )
     trainer = SentenceTransformerTrainer(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from rerank.template import DocumentTemplate
-from rerank.training.recipe import Precision, TrainingError, parse_recipe
+from rerank.training.recipe import TRACKERS, UNKNOWN_TRACKER, Precision, TrainingError, parse_recipe
 
 EmbedderLoss = Literal["contrastive", "cached_contrastive", "distillation"]
 
@@ -18,7 +18,7 @@ class EmbedderRecipe:
     batch and `negatives` documents of grade 0 of its own; `cached_contrastive` does so in passes of `pass_size`, for
     batches beyond memory; `distillation` draws a text and its English to the teacher's vector of the English.
     `dimensions` are lengths that a vector can be cut to (Matryoshka), the full one first. `minutes` ends the training
-    early (0: never).
+    early (0: never). `report_to` names trackers: tensorboard, wandb, mlflow.
     """
 
     name: str
@@ -41,6 +41,7 @@ class EmbedderRecipe:
     pass_size: int = 32
     warmup: float = 0.1
     weight_decay: float = 0.01
+    report_to: tuple[str, ...] = ()
 
 
 def read_embedder_recipe(path: Path) -> EmbedderRecipe:
@@ -57,6 +58,8 @@ def read_embedder_recipe(path: Path) -> EmbedderRecipe:
         raise TrainingError(f"the recipe {path}: `loss` must be one of {', '.join(get_args(EmbedderLoss))}")
     if min(recipe.epochs, recipe.batch_size, recipe.pass_size, recipe.learning_rate) <= 0 or recipe.minutes < 0:
         raise TrainingError(f"the recipe {path}: epochs, batch_size, pass_size and learning_rate must be positive")
+    if unknown := set(recipe.report_to) - set(TRACKERS):
+        raise TrainingError(f"the recipe {path}: {UNKNOWN_TRACKER.format(', '.join(sorted(map(str, unknown))))}")
     return recipe
 
 

@@ -24,6 +24,7 @@ TAUGHT: frozenset[Loss] = frozenset(("teacher_cross_entropy", "margin_mse"))
 
 
 TRACKERS = ("tensorboard", "wandb", "mlflow")
+UNKNOWN_TRACKER = f"`report_to` knows {', '.join(TRACKERS)}, not {{}}"
 
 
 class TrainingError(PolyrankError):
@@ -145,7 +146,7 @@ def _fault(recipe: Recipe) -> str | None:
     if recipe.average_last and (recipe.patience or recipe.lora_rank):
         return "`average_last` cannot go with `patience` (the best checkpoint is the result) or `lora_rank`"
     if unknown := set(recipe.report_to) - set(TRACKERS):
-        return f"`report_to` knows {', '.join(TRACKERS)}, not {', '.join(sorted(unknown))}"
+        return UNKNOWN_TRACKER.format(", ".join(sorted(unknown)))
     return None
 
 

@@ -32,14 +32,14 @@ def test_the_group_explains_itself() -> None:
     assert {"cross-encoder", "embedder", "student", "average"} <= set(output.split())
 
 
-def test_a_bundle_is_no_base(tmp_path: Path) -> None:
+def test_a_bundle_that_does_not_say_its_architecture_is_no_base(tmp_path: Path) -> None:
     pytest.importorskip("sentence_transformers", reason="needs the train extra")
     bundle = tiny_reranker(tmp_path / "bundle")
     (tmp_path / "r.toml").write_text(RECIPE.format(more=f"init_from = {json.dumps(str(bundle.path))}"))
     write_pairs(tmp_path / "pairs.jsonl.gz", [TrainingPair("usb cable", {"title": "usb cable"}, 1)])
     code, output = run("train", tmp_path / "r.toml", "--data", tmp_path / "pairs.jsonl.gz", "--out", tmp_path / "out")
     assert code == 1
-    assert "is a bundle" in output
+    assert "does not say its architecture; name the folder it was exported from" in output
     assert not (tmp_path / "out").exists()
 
 

@@ -123,7 +123,12 @@ def test_parallel_text_and_recipes_are_read_strictly(tmp_path: Path) -> None:
     end = '\n[template]\nfields = [{ name = "title" }]\n'
     recipe.write_text(start + "dimensions = [384, 128]" + end)
     assert read_embedder_recipe(recipe).dimensions == (384, 128)
-    for wrong, reason in (("epoch = 1", "epoch"), ("minutes = 'a'", "minutes"), ("loss = 'mse'", "loss")):
+    for wrong, reason in (
+        ("epoch = 1", "epoch"),
+        ("minutes = 'a'", "minutes"),
+        ("loss = 'mse'", "loss"),
+        ("report_to = ['x']", "not x"),
+    ):
         recipe.write_text(start + wrong + end)
         with pytest.raises(TrainingError, match=reason):
             read_embedder_recipe(recipe)
@@ -176,6 +181,13 @@ def test_a_killed_training_goes_on_and_gives_the_same_weights(
     first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut"))
     assert first == second
     assert not (tmp_path / "cut.checkpoints").exists()
+
+
+def test_a_training_is_tracked(tmp_path: Path, teacher: Path) -> None:
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS * 4)
+    recipe = replace(RECIPE, epochs=6, report_to=("tensorboard",))
+    train_embedder(recipe, [tmp_path / "pairs.jsonl.gz"], str(teacher), tmp_path / "out", QUIET)
+    assert list((tmp_path / "out.runs").glob("events*"))
 
 
 def test_the_teachers_vectors_are_asked_for_once(

@@ -74,8 +74,14 @@ def train(recipe: Recipe, data: Sequence[Path], base: str, out: Path, options: T
     if recipe.patience and options.dev is None:
         raise TrainingError("`patience` needs dev pairs to watch: name them with --dev")
     need_extra()
-    run = {"recipe": recipe.sha256, "base": base, "data": provenance(data)}
-    work = open_work(out, run | {"dev": provenance([options.dev] if options.dev else [])}, resume=options.resume)
+    run = {
+        "recipe": recipe.sha256,
+        "precision": effective_precision(recipe.precision),
+        "base": base,
+        "data": provenance(data),
+        "dev": provenance([options.dev] if options.dev else []),
+    }
+    work = open_work(out, run, resume=options.resume)
     job = Job(recipe, pairs, data, base, options)
     if not recipe.seeds:
         made = [_train_once(job, work, out)]

@@ -40,6 +40,28 @@ def test_a_search_without_a_usable_trace_begins_one_for_all_its_calls(rig: Rig, 
     assert found[0] != other[0], "each search has its own"
 
 
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ([b"shop=7, other=a b"], "shop=7,other=a b"),
+        ([b"shop=7", b"other=8"], "shop=7,other=8"),
+        ([b"shop=7," + b"x=" + b"y" * 200 + b",last=" + b"z" * 400], "shop=7"),
+        ([b"a=" + b"y" * 126 for _ in range(5)], None),
+        (["ä=7".encode("latin-1")], None),
+        ([b" "], None),
+    ],
+)
+def test_tracestate_goes_beside_the_trace(rig: Rig, given: list[bytes], sent: str | None) -> None:
+    if sent is None and len(given) > 1:  # whole members alone, as many as 512 characters hold
+        given = [value[:1] + str(place).encode() + value[1:] for place, value in enumerate(given)]
+        sent = b",".join(given[:3]).decode()
+    for trace, expected in ((TRACE, sent), ("nonsense", None)):
+        rig.service.calls.clear()
+        headers = [(b"traceparent", trace.encode()), *((b"tracestate", value) for value in given)]
+        rig.http.post("/shop/_search", json=BODY, params={"search_pipeline": "shop"}, headers=headers)
+        assert [call.headers.get("tracestate") for call in rig.service.calls] == [expected]
+
+
 def test_calls_say_how_much_time_is_left(rig: Rig) -> None:
     rig.pipeline(rerank=RERANK, deadline_ms=2000)
     rig.search(BODY)
@@ -80,15 +102,27 @@ def test_an_answer_without_any_document_keeps_the_fused_order(rig: Rig) -> None:
     assert told(found)["degraded"] == "rerank: 0 of 20 documents read: the service's time was up"
 
 
-def test_scores_after_a_gap_are_not_used(rig: Rig) -> None:
-    """What a second worker read is no prefix: the document between would be ranked by not having been read."""
-    rig.pipeline(rerank=RERANK)
-    answer = in_part(9, 20)
-    answer["results"] = [result for result in answer["results"] if result["index"] != 4]
+@pytest.mark.parametrize("top_k", [20, 2])
+def test_scores_behind_a_gap_count_and_what_was_not_read_keeps_its_place(rig: Rig, top_k: int) -> None:
+    """Scores of the cache, or of a second worker: five places of the window have one, the last the best."""
+    rig.pipeline()
+    fused = ids(rig.search(BODY))
+    rig.pipeline(rerank={**RERANK, "top_k": top_k})
+    read = [0, 1, 2, 7, 19]
+    answer = in_part(20, 20)
+    answer["results"] = [result for result in answer["results"] if result["index"] in read]
+    answer["meta"] = {"partial": {"scored": 5, "of": 20}, "cached": 2}
     rig.service.behaviours["/rerank"] = reply(answer)
     found = rig.search(BODY)
-    assert told(found)["reranked"] == 4
-    assert all(hit["rerank"] is None for hit in told(found)["hits"][4:])
+    best_first = read[::-1] if top_k == 20 else [19, 7, 0, 1, 2]
+    expected = list(fused)
+    for place, source in zip(read, best_first, strict=True):
+        expected[place] = fused[source]
+    assert ids(found) == expected
+    assert (told(found)["reranked"], told(found)["cached"]) == (5, 2)
+    assert told(found)["degraded"] == "rerank: 5 of 20 documents read: the service's time was up"
+    assert [place for place, hit in enumerate(told(found)["hits"]) if hit["rerank"]] == read
+    assert {hit["final"]["rank"] - place for place, hit in enumerate(told(found)["hits"])} == {1}
 
 
 def test_a_busy_service_is_passed_over_and_its_breaker_stays_closed(rig: Rig, fake: FakeService) -> None:

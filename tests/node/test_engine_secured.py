@@ -1,14 +1,18 @@
-"""The engine and a real service that asks for a token and speaks TLS: `rerank serve --tokens --tls-cert`."""
+"""The engine and a real service that asks for a token and a certificate: `--tokens --tls-cert --client-ca`."""
 
 import os
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 import trustme
+from cryptography.hazmat.primitives import serialization
 
 from plugin.capacity import PortWish, choose_ports
+from plugin.errors import NodeError
 from rerank.service.tokens import new_token
 from tests.node.engine_rig import Json, Rig, told
 from tests.node.fake_service import FakeService
@@ -22,11 +26,21 @@ BODY: Json = {"query": {"match": {"title": "usb"}}}
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
-class Secured:
-    """A service behind TLS and tokens, and a node that trusts it and has a token."""
+CERTIFICATE, KEY = "polyrank.service.tls.certificate", "polyrank.service.tls.key"
 
-    def __init__(self, node: OwnNode, rig: Rig, url: str, secret: str, log: Path, tokens: Path) -> None:
-        self.node, self.rig, self.url, self.secret, self.log, self.tokens = node, rig, url, secret, log, tokens
+
+def pkcs8(certificate: trustme.LeafCert) -> bytes:
+    """Its key as the node reads it; trustme writes the older form."""
+    key = serialization.load_pem_private_key(certificate.private_key_pem.bytes(), None)
+    kind = serialization.PrivateFormat.PKCS8
+    return key.private_bytes(serialization.Encoding.PEM, kind, serialization.NoEncryption())
+
+
+class Secured:
+    """A service behind mutual TLS and tokens, and a node that trusts it, is trusted by it and has a token."""
+
+    def __init__(self, node: OwnNode, rig: Rig, url: str, secret: str, log: Path, authority: trustme.CA) -> None:
+        self.node, self.rig, self.url, self.secret, self.log, self.authority = node, rig, url, secret, log, authority
 
     def search(self) -> Json:
         """Search with a trace; the section of polyrank."""
@@ -41,7 +55,9 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     folder = tmp_path_factory.mktemp("secured")
     tiny_embedder(folder / "embedder")
     tiny_reranker(folder / "reranker")
-    authority = trustme.CA()
+    authority, callers = trustme.CA(), trustme.CA()
+    caller = callers.issue_cert("engine.shop.example")
+    callers.cert_pem.write_to_path(folder / "callers.pem")
     certificate = authority.issue_cert("127.0.0.1")
     certificate.private_key_pem.write_to_path(folder / "key.pem")
     certificate.cert_chain_pems[0].write_to_path(folder / "chain.pem")
@@ -50,14 +66,20 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     command = [*RERANK, "serve", "--port", str(port), "--port-file", str(folder / "port"), "--threads", "1"]
     command += ["--embedder", str(folder / "embedder"), "--reranker", str(folder / "reranker")]
     command += ["--tls-cert", str(folder / "chain.pem"), "--tls-key", str(folder / "key.pem")]
+    command += ["--client-ca", str(folder / "callers.pem")]
     command += ["--tokens", str(folder / "tokens.json"), "--access-log", "--log-format", "json"]
     with (folder / "log").open("w") as output:
         environment = {**os.environ, "POLYRANK_HOME": str(folder / "home")}
         service = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
-    node = OwnNode("secured", {"polyrank.service.tls.authorities": "service-ca.pem"})
+    settings = {"polyrank.service.tls.authorities": "service-ca.pem", CERTIFICATE: "node.pem", KEY: "node-key.pem"}
+    node = OwnNode("secured", settings)
     try:
         node.keep_secret("polyrank.service.token", secret)
         (node.config.folder / "config" / "service-ca.pem").write_bytes(authority.cert_pem.bytes())
+        (node.config.folder / "config" / "node.pem").write_bytes(
+            b"".join(pem.bytes() for pem in caller.cert_chain_pems)
+        )
+        (node.config.folder / "config" / "node-key.pem").write_bytes(pkcs8(caller))
         node.start()
         wait_until(lambda: (folder / "port").exists() or service.poll() is not None)
         assert service.poll() is None, (folder / "log").read_text()
@@ -67,7 +89,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
             rig.pipeline(rerank=RERANKED, retrievers=[{"lexical": {}}], languages=None)
             url = f"https://127.0.0.1:{port}"
             rig.use(url)
-            secured = Secured(node, rig, url, secret, folder / "log", folder / "tokens.json")
+            secured = Secured(node, rig, url, secret, folder / "log", authority)
             wait_until(lambda: secured.search()["degraded"] is None, 60)
             yield secured
             rig.http.close()
@@ -88,6 +110,42 @@ def test_token_trace_and_tls_reach_the_service_and_the_secret_is_nowhere(secured
     assert secured.url in answers[0]
     for text in (*answers, secured.log.read_text(), secured.node.config.log.read_text()):
         assert secured.secret not in text
+
+
+def test_without_a_certificate_the_same_service_answers_nobody(secured: Secured) -> None:
+    trusting = ssl.create_default_context()
+    secured.authority.configure_trust(trusting)
+    with httpx.Client(verify=trusting) as client, pytest.raises(httpx.TransportError):
+        client.get(f"{secured.url}/health")
+    assert secured.search()["degraded"] is None, "the node shows one"
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({CERTIFICATE: "mine"}, f"[{CERTIFICATE}] is of no use without [{KEY}]: set both or neither"),
+        ({CERTIFICATE: "mine", KEY: "others"}, "it is not the key of the certificate"),
+        ({CERTIFICATE: "mine", KEY: "old form"}, "openssl pkcs8 -topk8 -nocrypt"),
+    ],
+)
+def test_a_node_does_not_start_with_an_identity_that_cannot_be_used(files: dict[str, str], says: str) -> None:
+    authority = trustme.CA()
+    mine, others = authority.issue_cert("engine"), authority.issue_cert("other")
+    content = {
+        "mine": mine.cert_chain_pems[0].bytes(),
+        "others": pkcs8(others),
+        "old form": mine.private_key_pem.bytes(),
+    }
+    node = OwnNode("misled", {setting: f"{name}.pem" for setting, name in files.items()})
+    try:
+        (node.config.folder / "config").mkdir()
+        for name in files.values():
+            (node.config.folder / "config" / f"{name}.pem").write_bytes(content[name])
+        with pytest.raises(NodeError):
+            node.start()
+        assert says in node.config.log.read_text()
+    finally:
+        node.remove()
 
 
 def test_another_token_counts_after_a_reload_without_a_restart(secured: Secured) -> None:

@@ -35,12 +35,15 @@ final class Deadline implements AutoCloseable {
     private RuntimeException end;
     private boolean closed;
 
-    /** `reserveMs` of the limit are left for what follows. */
-    Deadline(ThreadPool threadPool, Task task, long limitMs, long reserveMs) {
+    /**
+     * @param limitMs what the caller was promised, for the message
+     * @param endNanos when it strikes, by the clock of {@link System#nanoTime}: earlier than the limit by what is to follow
+     */
+    Deadline(ThreadPool threadPool, Task task, long limitMs, long endNanos) {
         this.threadPool = threadPool;
         this.task = task;
         this.limitMs = limitMs;
-        this.endNanos = System.nanoTime() + (limitMs - reserveMs) * 1_000_000;
+        this.endNanos = endNanos;
         schedule();
     }
 
@@ -79,6 +82,10 @@ final class Deadline implements AutoCloseable {
         return future;
     }
 
+    Reached reached() {
+        return new Reached(limitMs);
+    }
+
     TaskCancelledException cancelled() {
         return new TaskCancelledException("the search was cancelled");
     }
@@ -90,7 +97,7 @@ final class Deadline implements AutoCloseable {
     }
 
     private void tick() {
-        RuntimeException now = isCancelled() ? cancelled() : isReached() ? new Reached(limitMs) : null;
+        RuntimeException now = isCancelled() ? cancelled() : isReached() ? reached() : null;
         if (now == null) {
             schedule();
             return;

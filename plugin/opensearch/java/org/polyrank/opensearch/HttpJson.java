@@ -35,14 +35,14 @@ final class HttpJson implements AutoCloseable {
     });
     private final HttpClient client;
 
-    /** `trust` says whose certificates are believed; null leaves that to the JVM. */
-    HttpJson(SSLContext trust) {
+    /** `tls` says whose certificates are believed and which one is shown; null leaves that to the JVM. */
+    HttpJson(SSLContext tls) {
         HttpClient.Builder builder = HttpClient.newBuilder()
             .version(HttpClient.Version.HTTP_1_1)
             .followRedirects(HttpClient.Redirect.NEVER) // a redirect would leave the configured addresses
             .connectTimeout(CONNECT_TIMEOUT)
             .executor(threads);
-        if (trust != null) builder.sslContext(trust);
+        if (tls != null) builder.sslContext(tls);
         client = builder.build();
     }
 
@@ -85,11 +85,14 @@ final class HttpJson implements AutoCloseable {
                 outcome.complete(response);
                 return;
             }
-            answer.cancel(true);
             ServiceException sick = ServiceException.sick(request.uri().getPath() + " " + reason(error, timeoutMs));
+            Runnable end = () -> {
+                outcome.completeExceptionally(sick);
+                answer.cancel(true); // hangs up, after the search has gone on
+            };
             // a timeout arrives on the JVM's one timer thread, where no search may go on
-            if (threads.isShutdown()) outcome.completeExceptionally(sick);
-            else threads.execute(() -> outcome.completeExceptionally(sick));
+            if (threads.isShutdown()) end.run();
+            else threads.execute(end);
         });
         outcome.whenComplete((response, error) -> {
             if (outcome.isCancelled()) answer.cancel(true);

@@ -43,7 +43,8 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
 
     @Override
     public void processRequestAsync(SearchRequest request, PipelineProcessingContext context, ActionListener<SearchRequest> listener) {
-        Report report = new Report(config.window());
+        SearchNote note = SearchTaskFilter.currentNote(engine.threadPool().getThreadContext());
+        Report report = new Report(config.window(), note.arrivedNanos());
         context.setAttribute(Report.ATTRIBUTE, report);
         PolyrankExt ext = PolyrankExt.of(request);
         restrict(request);
@@ -61,19 +62,20 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
         }
         PinnedIndices.pin(request, engine.clusterService().state());
         leaveOutVectors(request);
-        SearchNote note = SearchTaskFilter.currentNote(engine.threadPool().getThreadContext());
         Task task = note.task();
         CallerContext callerContext = new CallerContext(engine.threadPool());
         int limitMs = ext.deadlineMs(config.deadlineMs());
         report.started(task, limitMs);
-        Deadline deadline = new Deadline(engine.threadPool(), task, limitMs, engine.lastSearch().reserve(limitMs));
+        long endNanos = note.arrivedNanos() + (limitMs - engine.lastSearch().reserve(limitMs)) * 1_000_000;
+        Deadline deadline = new Deadline(engine.threadPool(), task, limitMs, endNanos);
         start(request, ext, queryText, report, task, deadline, callerContext).whenCompleteAsync((outcome, error) -> {
-            deadline.close();
-            if (deadline.isCancelled()) listener.onFailure(deadline.cancelled());
-            else {
-                SearchRequest last = rewritten(request, outcome, error, report, note);
-                note.handOver();
-                listener.onResponse(last);
+            try (deadline) { // after the last search has started: hanging up on a late service takes time
+                if (deadline.isCancelled()) listener.onFailure(deadline.cancelled());
+                else {
+                    SearchRequest last = rewritten(request, outcome, error, report, note);
+                    note.handOver();
+                    listener.onResponse(last);
+                }
             }
         }, callerContext);
     }

@@ -62,7 +62,9 @@ public final class PolyrankPlugin extends Plugin implements SearchPipelinePlugin
             ServiceSettings.BREAKER_FAILURES,
             ServiceSettings.BREAKER_COOLDOWN,
             ServiceSettings.TOKEN,
-            ServiceSettings.AUTHORITIES
+            ServiceSettings.AUTHORITIES,
+            ServiceSettings.CERTIFICATE,
+            ServiceSettings.KEY
         );
     }
 
@@ -73,7 +75,10 @@ public final class PolyrankPlugin extends Plugin implements SearchPipelinePlugin
 
     @Override
     public Collection<RestHeaderDefinition> getRestHeaders() {
-        return List.of(new RestHeaderDefinition(CallHeaders.TRACEPARENT, true)); // several: no trace, and no error
+        return List.of(
+            new RestHeaderDefinition(CallHeaders.TRACEPARENT, true), // several: no trace, and no error
+            new RestHeaderDefinition(CallHeaders.TRACESTATE, true) // several are one list
+        );
     }
 
     @Override

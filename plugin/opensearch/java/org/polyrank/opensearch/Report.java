@@ -32,7 +32,7 @@ final class Report {
         }
     }
 
-    private final long startNanos = System.nanoTime();
+    private final long startNanos;
     private final int window;
     private final Map<Stage, Long> nanos = new LinkedHashMap<>();
     private final Set<String> degraded = new LinkedHashSet<>();
@@ -52,11 +52,13 @@ final class Report {
     private final Map<DocKey, Map<String, String>> effects = new HashMap<>();
     private final Map<DocKey, Map<String, Object>> explained = new HashMap<>();
 
-    Report(int window) {
+    /** `startNanos`: when the search came, by the clock of {@link System#nanoTime}. */
+    Report(int window, long startNanos) {
         this.window = window;
+        this.startNanos = startNanos;
     }
 
-    /** The search's task and its time limit, in ms from now. */
+    /** The search's task and its time limit, in ms from its arrival. */
     synchronized void started(Task searchTask, int deadlineMs) {
         task = searchTask;
         limitMs = deadlineMs;
@@ -64,7 +66,7 @@ final class Report {
 
     /** The limit of what is still to be done when the last search is over. */
     synchronized Deadline restOfTime(ThreadPool threadPool) {
-        return new Deadline(threadPool, task, limitMs, (System.nanoTime() - startNanos) / 1_000_000);
+        return new Deadline(threadPool, task, limitMs, startNanos + limitMs * 1_000_000L);
     }
 
     synchronized boolean isSkipped() {

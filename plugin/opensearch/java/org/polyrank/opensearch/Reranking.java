@@ -48,14 +48,17 @@ final class Reranking {
         }
         double[] relevance = new double[documents.size()];
         Arrays.fill(relevance, Double.NaN);
-        return read(fields, modelQuery, 0, relevance).thenComposeAsync(read -> {
-            if (read == 0) return CompletableFuture.completedFuture(null);
-            List<RankedDoc> blended = blend(fused, documents, Arrays.copyOf(relevance, read));
+        return read(fields, modelQuery, 0, relevance).thenComposeAsync(reached -> {
+            if (Arrays.stream(relevance).allMatch(Double::isNaN)) return CompletableFuture.completedFuture(null);
+            List<RankedDoc> blended = blend(fused, documents, relevance, reached);
             return explain(fused, documents, fields, relevance, modelQuery).thenApply(done -> blended);
         }, callerContext);
     }
 
-    /** Reads the documents from `start` on, chunk by chunk, into `relevance`; returns how many it got through. */
+    /**
+     * Reads the documents from `start` on, chunk by chunk, into `relevance`; returns how many it got through without a gap. Behind them
+     * may be others that have a score: the service knew it, or a second worker of it was faster.
+     */
     private CompletableFuture<Integer> read(List<Map<String, Object>> fields, String modelQuery, int start, double[] relevance) {
         if (start >= fields.size()) return CompletableFuture.completedFuture(start);
         int end = Math.min(start + config.rerank().chunk(), fields.size());
@@ -80,11 +83,12 @@ final class Reranking {
                 int computed = answer.scored() - answer.cached();
                 if (computed > 0) engine.throughput().observe(computed, (System.nanoTime() - since) / 1e6);
                 double[] scores = answer.scores();
-                int read = 0; // what lies behind a document that there was no time for would be ranked by that
-                while (read < scores.length && !Double.isNaN(scores[read])) relevance[sent.get(read)] = scores[read++];
-                if (read == scores.length) return end;
-                report.degraded(STAGE, sent.get(read) + " of " + fields.size() + " documents read: the service's time was up");
-                return sent.get(read);
+                for (int i = 0; i < scores.length; i++) relevance[sent.get(i)] = scores[i];
+                if (answer.scored() == scores.length) return end;
+                int gap = sent.stream().filter(i -> Double.isNaN(relevance[i])).findFirst().orElseThrow();
+                int read = placesRead(relevance, gap).length;
+                report.degraded(STAGE, read + " of " + fields.size() + " documents read: the service's time was up");
+                return gap;
             })
             .thenComposeAsync(
                 reached -> reached == end ? read(fields, modelQuery, end, relevance) : CompletableFuture.completedFuture(reached),
@@ -119,25 +123,32 @@ final class Reranking {
             });
     }
 
-    private List<RankedDoc> blend(List<RankedDoc> fused, List<WindowDocument> documents, double[] relevance) {
-        report.reranked(relevance.length);
-        List<RankedDoc> top = fused.subList(0, relevance.length);
+    /** The fused places, from 0, of what is reranked: all up to the first gap, and behind it what has a score. */
+    private static int[] placesRead(double[] relevance, int reached) {
+        return IntStream.range(0, relevance.length).filter(i -> i < reached || !Double.isNaN(relevance[i])).toArray();
+    }
+
+    /** Reorders what was read among the places it has; what was not read is neither helped nor harmed by that and keeps its own. */
+    private List<RankedDoc> blend(List<RankedDoc> fused, List<WindowDocument> documents, double[] relevance, int reached) {
+        int[] places = placesRead(relevance, reached);
+        report.reranked(places.length);
+        double[] read = Arrays.stream(places).mapToDouble(place -> relevance[place]).toArray();
+        double[] fusedScores = Arrays.stream(places).mapToDouble(place -> fused.get(place).candidate().fusedScore()).toArray();
         RerankConfig rerank = config.rerank();
-        double[] fusedScores = top.stream().mapToDouble(doc -> doc.candidate().fusedScore()).toArray();
-        double[] calibrated = rerank.calibration().of(relevance);
+        double[] calibrated = rerank.calibration().of(read);
         double[] finals = Blend.scores(fusedScores, calibrated, rerank.weight(), rerank.normalization(), config.rankConstant());
-        int[] ranks = Normalize.ranks(relevance);
+        int[] ranks = Normalize.ranks(read);
+        List<RankedDoc> reranked = new ArrayList<>(places.length);
+        for (int i = 0; i < places.length; i++) {
+            RankedDoc doc = fused.get(places[i]);
+            reranked.add(new RankedDoc(doc.candidate(), documents.get(places[i]).id(), doc.fusedRank(), read[i], ranks[i], finals[i]));
+        }
+        reranked.sort(Comparator.comparingDouble(RankedDoc::finalScore).reversed()); // stable: fused order among equals
+        int topK = Math.min(ext.topK(rerank.topK()), reranked.size());
+        reranked.subList(topK, reranked.size()).sort(Comparator.comparingInt(RankedDoc::fusedRank));
         List<RankedDoc> ranked = new ArrayList<>(fused.size());
-        for (int i = 0; i < top.size(); i++) {
-            RankedDoc doc = top.get(i);
-            ranked.add(new RankedDoc(doc.candidate(), documents.get(i).id(), doc.fusedRank(), relevance[i], ranks[i], finals[i]));
-        }
-        ranked.sort(Comparator.comparingDouble(RankedDoc::finalScore).reversed()); // stable: fused order among equals
-        int topK = Math.min(ext.topK(rerank.topK()), ranked.size());
-        ranked.subList(topK, ranked.size()).sort(Comparator.comparingInt(RankedDoc::fusedRank));
-        for (RankedDoc doc : fused.subList(top.size(), fused.size())) {
-            ranked.add(new RankedDoc(doc.candidate(), null, doc.fusedRank(), Double.NaN, 0, Double.NaN));
-        }
+        for (RankedDoc doc : fused) ranked.add(new RankedDoc(doc.candidate(), null, doc.fusedRank(), Double.NaN, 0, Double.NaN));
+        for (int i = 0; i < places.length; i++) ranked.set(places[i], reranked.get(i));
         return ranked;
     }
 }

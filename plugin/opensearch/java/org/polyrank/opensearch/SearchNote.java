@@ -6,6 +6,7 @@ import org.opensearch.tasks.Task;
 
 /** What this node knows of one search while it runs: its task, and what is to be done to its response. */
 final class SearchNote {
+    private final long arrivedNanos;
     private final Task task;
     private final LastSearch lastSearch;
     private String traceparent;
@@ -13,8 +14,14 @@ final class SearchNote {
     private volatile UnaryOperator<SearchResponse> finisher = UnaryOperator.identity();
 
     SearchNote(Task task, LastSearch lastSearch) {
+        this.arrivedNanos = task == null ? System.nanoTime() : task.getStartTimeNanos();
         this.task = task;
         this.lastSearch = lastSearch;
+    }
+
+    /** When the search came, by the clock of {@link System#nanoTime}: before security and other filters looked at it. */
+    long arrivedNanos() {
+        return arrivedNanos;
     }
 
     /** The last search starts now. */

@@ -39,9 +39,8 @@ final class ServicePool implements AutoCloseable {
 
     ServicePool(Environment environment, ClusterSettings clusterSettings, ThreadContext threadContext) {
         Settings settings = environment.settings();
-        String authorities = ServiceSettings.AUTHORITIES.get(settings);
         this.threadContext = threadContext;
-        http = new HttpJson(authorities.isEmpty() ? null : ServiceTrust.in(environment.configDir().resolve(authorities)));
+        http = new HttpJson(ServiceTls.of(environment));
         readToken(settings);
         urls = ServiceSettings.URLS.get(settings);
         breakerFailures = ServiceSettings.BREAKER_FAILURES.get(settings);
@@ -84,6 +83,7 @@ final class ServicePool implements AutoCloseable {
      * @return a future that fails with a {@link ServiceException} alone, unless the search ends first: then the call is hung up
      */
     <T> CompletableFuture<T> call(String path, Map<String, Object> body, Deadline deadline, Function<Map<String, Object>, T> reader) {
+        if (deadline.isReached()) return CompletableFuture.failedFuture(ServiceException.refused("no time left before the deadline"));
         Endpoint first = acquire(null);
         if (first == null) return CompletableFuture.failedFuture(ServiceException.refused(whyNoEndpoint()));
         Map<String, String> headers = CallHeaders.of(threadContext);

@@ -40,6 +40,11 @@ final class ServiceSettings {
     /** A path, below the config folder unless absolute; empty: what the JVM trusts. */
     static final Setting<String> AUTHORITIES = Setting.simpleString("polyrank.service.tls.authorities", Property.NodeScope);
 
+    /** What the node shows to a service that asks who calls: a PEM file of its certificate, and the chain up to an authority if there is one. */
+    static final Setting<String> CERTIFICATE = Setting.simpleString("polyrank.service.tls.certificate", Property.NodeScope);
+    /** The private key of that certificate: a PEM file, PKCS #8, not encrypted. */
+    static final Setting<String> KEY = Setting.simpleString("polyrank.service.tls.key", Property.NodeScope);
+
     private ServiceSettings() {}
 
     /** Checks a token: what a header cannot carry is refused here, without being shown. */

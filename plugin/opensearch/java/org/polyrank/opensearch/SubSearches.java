@@ -210,6 +210,10 @@ final class SubSearches {
     }
 
     private void start(String stage, SearchRequest request, CompletableFuture<SearchResponse> outcome) {
+        if (deadline.isReached()) { // the shards are needed for the last search
+            outcome.completeExceptionally(deadline.reached());
+            return;
+        }
         engine.client().search(request, ActionListener.wrap(response -> {
             notePartial(stage, response);
             outcome.complete(response);

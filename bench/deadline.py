@@ -1,15 +1,19 @@
 """Response time and quality against the deadline, with a slowed model service: what is late is lost, never the search.
 
-    python -m bench.deadline --index products --queries demo/queries.jsonl --qrels demo/qrels.tsv [--svg FILE]
+    python -m bench.deadline --index products --queries demo/queries.jsonl --qrels demo/qrels.tsv
+        [--svg FILE] [--json FILE]
 
 Needs `plugin up` with its service and an ingested index. A proxy in front of the service adds each delay to every call,
 and takes it off the time that the call gives the service, as a service does that is busy for so long before it begins;
-the cluster points at the proxy while this runs. The pipeline is the installed one. Beside each cell the same queries
-are asked without a pipeline: what a plain search needs at that moment in that machine's state.
+the cluster points at the proxy while this runs. The pipeline is the installed one with the service's score cache
+switched off: with it, only the first cell would need the time that its deadline limits. Beside each cell, in turn with
+its queries, the same queries are asked without a pipeline: what a plain search needs at that moment in that machine's
+state, and what it is worth.
 """
 
 import copy
 import json
+import math
 import statistics
 import threading
 import time
@@ -117,8 +121,8 @@ def run(
     judgements: Sequence[Judgement],
     deadline_ms: int,
 ) -> Json:
-    """Ask every query once with this deadline; return times, quality and how much was lost."""
-    walls, plain, last, ranking, read, degraded = [], [], [], {}, [], 0
+    """Ask every query once with this deadline, and once without a pipeline; return times, quality, what was lost."""
+    walls, plain, last, ranking, unmoved, read, cached, degraded = [], [], [], {}, {}, [], 0, 0
     for query in queries:
         body = {
             "query": plain_query(query.text),
@@ -128,14 +132,19 @@ def run(
             "ext": {"polyrank": {"deadline_ms": deadline_ms}},
         }
         unranked = {"query": body["query"], "size": 10, "_source": False}
-        plain.append(client.ask("POST", f"/{index}/_search?search_pipeline=_none", json.dumps(unranked).encode())[1])
+        content, wall = client.ask("POST", f"/{index}/_search?search_pipeline=_none", json.dumps(unranked).encode())
+        plain.append(wall)
+        unmoved[query.query_id] = [hit["_id"] for hit in json.loads(content)["hits"]["hits"]]
         content, wall = client.ask("POST", f"/{index}/_search", json.dumps(body).encode())
         answer = json.loads(content)
         walls.append(wall)
         last.append(wall - answer["ext"]["polyrank"]["timings_ms"]["total"])
         ranking[query.query_id] = [hit["_id"] for hit in answer["hits"]["hits"]]
         read.append(answer["ext"]["polyrank"]["reranked"])
+        cached += answer["ext"]["polyrank"]["cached"]
         degraded += answer["ext"]["polyrank"]["degraded"] is not None
+    if cached:
+        raise click.ClickException(f"{cached} scores came from a cache: this would not measure the deadline")
     p99, plain_p99, last_p99 = (statistics.quantiles(times, n=100)[98] for times in (walls, plain, last))
     return {
         "p50_ms": round(statistics.median(walls), 1),
@@ -144,22 +153,29 @@ def run(
         "plain_p99_ms": round(plain_p99, 1),
         "outside_p99_ms": round(last_p99, 1),
         "nDCG@10": round(mean(per_query(ranking, judgements)["nDCG@10"]), 4),
+        "plain_nDCG@10": round(mean(per_query(unmoved, judgements)["nDCG@10"]), 4),
         "reranked": round(statistics.mean(read), 1),
         "degraded": degraded / len(queries),
     }
 
 
 def draw(results: dict[int, dict[int, Json]]) -> str:
-    """Plot nDCG@10 against the deadline (logarithmic), a line for each delay, as SVG."""
-    values = [cell["nDCG@10"] for row in results.values() for cell in row.values()]
+    """Plot nDCG@10 against the deadline (logarithmic), a line for each delay and one for plain search, as SVG."""
+    cells = [cell for row in results.values() for cell in row.values()]
+    plain = statistics.mean(cell["plain_nDCG@10"] for cell in cells)  # the same each time, or the index changed
+    values = [plain, *(cell["nDCG@10"] for cell in cells)]
     low, high = min(values) - 0.01, max(values) + 0.01
     deadlines = sorted({deadline for row in results.values() for deadline in row})
+    octaves = math.log(deadlines[-1] / deadlines[0]) or 1.0
 
     def place(deadline: int, value: float) -> tuple[float, float]:
-        across = 70 + 500 * deadlines.index(deadline) / max(1, len(deadlines) - 1)
+        across = 70 + 500 * math.log(deadline / deadlines[0]) / octaves
         return round(across, 1), round(330 - 300 * (value - low) / (high - low), 1)
 
-    parts = []
+    level = place(deadlines[0], plain)[1]
+    parts = [
+        f'<path d="M70 {level}H570" stroke="#999" stroke-dasharray="4 4"/><text x="580" y="30">plain search</text>'
+    ]
     for number, (delay, row) in enumerate(results.items()):
         colour = ("#1b6", "#16b", "#b61", "#b16", "#666")[number % 5]
         points = " ".join("{},{}".format(*place(deadline, cell["nDCG@10"])) for deadline, cell in row.items())
@@ -202,7 +218,12 @@ def main(
         raise click.ClickException("`plugin up` first: this needs a node and the model service")
     client = Client(stack.url)
     pipeline = copy.deepcopy(read_pipeline(connect(stack.url), index))
-    rerank = processor_of(pipeline)["rerank"]
+    rerank = processor_of(pipeline).get("rerank")
+    if rerank is None:
+        raise click.ClickException(
+            f"the pipeline {index} does not rerank: `plugin pipelines install {index}` makes one"
+        )
+    rerank["cache"] = False
     if chunk is not None:
         rerank["chunk"] = min(chunk, rerank.get("window", 50))
     judgements = read_qrels(qrels)
@@ -222,7 +243,8 @@ def main(
     if svg:
         svg.write_text(draw(results))
     if json_path:
-        json_path.write_text(json.dumps(results, indent=1) + "\n")
+        run_as = {"queries": len(asked), "cache": False, "window": rerank.get("window"), "grace_ms": GRACE_MS}
+        json_path.write_text(json.dumps({**run_as, "cells": results}, indent=1) + "\n")
     late = [
         (delay, deadline)
         for delay, row in results.items()

@@ -20,7 +20,7 @@ from plugin.tune import tune
 from plugin.tune_candidates import gather
 from plugin.tune_cli import print_steps, print_tuning
 from plugin.tune_steps import measure_steps
-from rerank.evaluation.judgements import JudgedQuery, open_text, read_qrels, read_queries
+from rerank.evaluation.judgements import JudgedQuery, read_qrels, read_queries
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -61,9 +61,7 @@ def main(
 
 
 def _sample(path: Path, needs: int | None) -> list[JudgedQuery]:
-    with open_text(path) as lines:
-        same = {row["id"] for row in map(json.loads, lines) if row.get("same_as_en")}
-    queries = [query for query in read_queries(path) if query.query_id not in same]
+    queries = [query for query in read_queries(path) if not query.same_as_base]
     if needs is None:
         return queries
     all_needs = list(dict.fromkeys(query.base or query.query_id for query in queries))

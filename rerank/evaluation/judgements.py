@@ -22,13 +22,14 @@ class JudgementError(PolyrankError):
 @dataclass(frozen=True, slots=True)
 class JudgedQuery:
     """A query with the identifier that qrels use. `language` is BCP 47, "und" when the file names none;
-    `base`: the query it is a translation of, if it is one."""
+    `base`: the query it is a translation of, if it is one; `same_as_base`: both are spelled alike."""
 
     query_id: str
     text: str
     language: str = "und"
     split: str = ""
     base: str = ""
+    same_as_base: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ def _query_from_json(line: str) -> JudgedQuery:
         str(record.get("lang", "und")),
         str(record.get("split", "")),
         str(record.get("base", "")),
+        bool(record.get("same_as_en", False)),
     )
 
 

@@ -133,7 +133,7 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
         report.ranked(outcome.ranked(), Rewrite.scores(outcome.ranked().size(), outcome.lexical().highestScore()));
         if (config.queryPipeline() != null) ShortPage.applyAlone(request, outcome, note);
         else if (ShortPage.suffices(request, outcome)) ShortPage.apply(request, outcome, note);
-        else Rewrite.apply(request.source(), outcome.ranked(), outcome.lexical().highestScore(), false);
+        else Rewrite.whole(request.source(), outcome.ranked(), outcome.lexical().highestScore());
         return request;
     }
 }

@@ -8,9 +8,19 @@ import org.opensearch.search.builder.SearchSourceBuilder;
 final class Rewrite {
     private Rewrite() {}
 
-    /** `windowOnly`: nothing behind the window is wanted. */
-    static void apply(SearchSourceBuilder source, List<RankedDoc> ranked, float highestLexical, boolean windowOnly) {
-        source.query(new RankedDocsQueryBuilder(withScores(ranked, highestLexical), source.query(), windowOnly));
+    /** The window first, then what the caller's own query finds besides. */
+    static void whole(SearchSourceBuilder source, List<RankedDoc> ranked, float highestLexical) {
+        apply(source, ranked, highestLexical, ranked.size(), false);
+    }
+
+    /** The first `wanted` of the window and nothing else: each costs every shard a look-up. */
+    static void only(SearchSourceBuilder source, List<RankedDoc> ranked, float highestLexical, int wanted) {
+        apply(source, ranked, highestLexical, wanted, true);
+    }
+
+    private static void apply(SearchSourceBuilder source, List<RankedDoc> ranked, float highestLexical, int wanted, boolean only) {
+        List<RankedDocsQueryBuilder.Doc> docs = withScores(ranked, highestLexical).subList(0, Math.min(wanted, ranked.size()));
+        source.query(new RankedDocsQueryBuilder(docs, source.query(), only));
         if (source.rescores() != null) source.clearRescorers(); // done in the lexical search; here they would undo the ranking
         source.indexBoosts().clear(); // likewise
     }

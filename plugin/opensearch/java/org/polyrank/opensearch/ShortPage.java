@@ -20,6 +20,8 @@ import org.opensearch.search.internal.SearchContext;
  */
 final class ShortPage {
     private static final String LEXICAL_COUNT = "polyrank_lexical";
+    /** Documents asked for behind the page, in place of those that are changed or deleted before the last search. */
+    private static final int SPARE = 10;
 
     private ShortPage() {}
 
@@ -51,7 +53,7 @@ final class ShortPage {
     static void applyAlone(SearchRequest request, HybridSearch.Outcome outcome, SearchNote note) {
         SearchSourceBuilder source = request.source();
         source.query(null);
-        Rewrite.apply(source, outcome.ranked(), outcome.lexical().highestScore(), true);
+        Rewrite.only(source, outcome.ranked(), outcome.lexical().highestScore(), endOfPage(request) + SPARE);
         TotalHits total = outcome.lexical().total();
         if (total != null) note.onResponse(response -> completed(response, total));
     }
@@ -61,13 +63,18 @@ final class ShortPage {
         SearchSourceBuilder source = request.source();
         QueryBuilder lexical = source.query();
         int upTo = source.trackTotalHitsUpTo() == null ? SearchContext.DEFAULT_TRACK_TOTAL_HITS_UP_TO : source.trackTotalHitsUpTo();
-        Rewrite.apply(source, outcome.ranked(), outcome.lexical().highestScore(), true);
-        if (upTo == SearchContext.TRACK_TOTAL_HITS_DISABLED) return;
-        source.trackTotalHits(false);
+        boolean counted = upTo != SearchContext.TRACK_TOTAL_HITS_DISABLED;
         TotalHits lexicalTotal = outcome.lexical().total();
-        if (lexicalTotal.relation() == TotalHits.Relation.GREATER_THAN_OR_EQUAL_TO) {
+        boolean enough = counted && lexicalTotal.relation() == TotalHits.Relation.GREATER_THAN_OR_EQUAL_TO;
+        boolean atHand = counted && outcome.lexical().hits().size() == lexicalTotal.value(); // every lexical hit
+        // only where the last search must say which of the window are lexical hits does it need the whole window
+        int wanted = counted && !enough && !atHand ? outcome.ranked().size() : endOfPage(request) + SPARE;
+        Rewrite.only(source, outcome.ranked(), outcome.lexical().highestScore(), wanted);
+        if (!counted) return;
+        source.trackTotalHits(false);
+        if (enough) {
             note.onResponse(response -> completed(response, lexicalTotal));
-        } else if (outcome.lexical().hits().size() == lexicalTotal.value()) { // every lexical hit is at hand
+        } else if (atHand) {
             long both = outcome.ranked().stream().filter(doc -> doc.candidate().ranks().containsKey(RetrieverConfig.Lexical.NAME)).count();
             TotalHits total = total(lexicalTotal.value() + outcome.ranked().size() - both, upTo);
             note.onResponse(response -> completed(response, total));

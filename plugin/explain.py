@@ -40,7 +40,12 @@ class Explanation:
         """Return (stage, rank, score) in the order of the pipeline."""
         ranks, scores = self.hit.get("ranks", {}), self.hit.get("scores", {})
         rows: list[tuple[str, int | None, float | None]] = [(name, ranks[name], scores.get(name)) for name in ranks]
-        for stage, name in (("fused", "fused"), ("rerank", "cross-encoder"), ("final", "final")):
+        for stage, name in (
+            ("fused", "fused"),
+            ("rerank", "cross-encoder"),
+            ("business", "business"),
+            ("final", "final"),
+        ):
             entry = self.hit.get(stage)
             if entry:
                 rows.append((name, entry["rank"], entry["score"]))

@@ -10,12 +10,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from rerank.service.body import leaving, read_body
+from rerank.service.faults import Overloaded
 from rerank.service.requests import RerankRequest, read_rerank, read_route
 from rerank.service.rerank_dialects import Reranked, dialect_of
 from rerank.service.score_cache import ScoreCache
 from rerank.service.served import ServedReranker
 from rerank.service.state import ServiceState
 from rerank.service.waiting import finish
+from rerank.service.work import nothing_read
 from rerank.tokenize import Tokens
 
 NO_CACHE = ScoreCache(0)
@@ -40,13 +42,24 @@ async def _score(
     state: ServiceState, request: Request, model: ServedReranker, asked: RerankRequest, arrived: float
 ) -> Reranked:
     deadline = None if asked.deadline_ms is None else arrived + asked.deadline_ms / 1000
-    model.admit(deadline)
+    cache = state.cache if asked.cache else NO_CACHE
+    try:
+        model.admit(deadline)
+    except Overloaded:
+        if not (asked.anytime and await asyncio.to_thread(_asked_before, cache, model, asked)):
+            raise
     places, tokens = await asyncio.to_thread(model.tokenize, asked.query, asked.texts)
     until = arrived + state.limits.answer_s
-    cache = state.cache if asked.cache else NO_CACHE
     pairs = _known(cache, model.fingerprint, places, tokens)
-    work = model.submit(pairs.tokens, deadline, anytime=asked.anytime)
-    outcome = await finish(model.batcher, work, leaving(request), until if deadline is None else min(deadline, until))
+    try:
+        work = model.submit(pairs.tokens, deadline, anytime=asked.anytime)
+    except Overloaded:
+        if not (asked.anytime and pairs.known):
+            raise
+        outcome = nothing_read(len(pairs.tokens))
+    else:
+        end = until if deadline is None else min(deadline, until)
+        outcome = await finish(model.batcher, work, leaving(request), end)
     request.state.stages += [("queue", outcome.queue_s), ("rerank", outcome.busy_s)]
     scores, scored = np.zeros(len(asked.texts), np.float32), np.ones(len(asked.texts), np.bool_)
     scores[list(pairs.known)] = list(pairs.known.values())
@@ -67,6 +80,14 @@ async def _score(
         ms=round(outcome.busy_s * 1000, 2),
         cached=len(pairs.known),
     )
+
+
+def _asked_before(cache: ScoreCache, model: ServedReranker, asked: RerankRequest) -> bool:
+    """Say whether the first document's score is known: a repeated search sends the same one first."""
+    if not cache.enabled:
+        return False
+    _, tokens = model.tokenize(asked.query, asked.texts[:1])
+    return any(map(cache.holds, cache.keys(model.fingerprint, tokens)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,10 @@ class ScoreCache:
             self.misses += len(found) - known
         return found
 
+    def holds(self, key: bytes) -> bool:
+        """Say whether a score is known; counts as no use of it."""
+        return key in self._scores
+
     def keep(self, keys: Sequence[bytes], scores: Sequence[float]) -> None:
         """Keep scores; those used longest ago make room."""
         with self._lock:

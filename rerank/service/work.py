@@ -25,6 +25,11 @@ class Outcome:
         return bool(self.scored.all())
 
 
+def nothing_read(texts: int) -> Outcome:
+    """Return what a request of so many texts gets that was not let in."""
+    return Outcome(np.zeros(texts, np.float32), np.zeros(texts, np.bool_), 0.0, 0.0)
+
+
 class Work:
     """Texts of one request. Not thread-safe: the batcher's lock guards it."""
 

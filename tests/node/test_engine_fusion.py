@@ -3,6 +3,7 @@
 import pytest
 
 from tests.node.engine_rig import Json, Rig, fuse, ids, knn, lamps, told
+from tests.node.fake_service import FINGERPRINT
 
 pytestmark = pytest.mark.node
 LAMP: Json = {"match": {"title": "lamp"}}
@@ -156,6 +157,7 @@ def test_what_understand_is_asked(rig: Rig) -> None:
         "languages": ["en", "de"],
         "want": ["language", "vector"],
         "vocabulary": "products",
+        "model": FINGERPRINT,
     }
 
 

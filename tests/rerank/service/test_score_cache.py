@@ -93,6 +93,20 @@ def test_a_repeated_pair_is_not_read_again(client: httpx.Client) -> None:
     assert f"polyrank_score_cache_bytes {4.0 * ENTRY_BYTES}" in page
 
 
+def test_scores_that_are_known_need_no_time(client: httpx.Client) -> None:
+    """Too late for the model, which would be refused with 429, is not too late for what was read before."""
+    known, _ = ask(client, "red shoes", "usb cable")
+    late = ["red shoes", *(f"lamp {number}" * 20 for number in range(400)), "usb cable"]
+    body = {"query": "usb cable", "documents": late, "deadline_ms": 1, "anytime": True}
+    answer = client.post("/rerank", json=body)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    scores = {one["index"]: one["relevance_score"] for one in found["results"]}
+    assert (scores[0], scores[401], found["meta"]["cached"]) == (known[0], known[1], 2)
+    assert found["meta"]["partial"] == {"scored": len(scores), "of": 402}
+    assert client.post("/rerank", json=body | {"documents": late[1:-1]}).status_code == 429
+
+
 def test_a_request_may_have_everything_read_anew(client: httpx.Client) -> None:
     first, _ = ask(client, "red shoes", "usb cable")
     again, cached = ask(client, "red shoes", "usb cable", cache=False)

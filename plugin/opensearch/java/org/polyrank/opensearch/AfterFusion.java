@@ -51,7 +51,7 @@ final class AfterFusion {
         return fetch(moves ? fused : fused.subList(0, read), wanted).thenComposeAsync(documents -> {
             if (documents == null) return CompletableFuture.completedFuture(null);
             CompletableFuture<List<RankedDoc>> reranked = wanted
-                ? reranking.run(fused, documents.subList(0, read), understanding.modelQuery())
+                ? reranking.run(fused, documents.subList(0, read), understanding.modelQuery(), understanding.languageRead(queryText))
                 : CompletableFuture.completedFuture(null);
             if (!moves) return reranked;
             CompletableFuture<double[]> taste = taste();

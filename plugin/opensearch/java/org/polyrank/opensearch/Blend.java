@@ -1,6 +1,6 @@
 package org.polyrank.opensearch;
 
-/** Blends what the cross-encoder says with what the fusion says: weight * N(relevance) + (1 - weight) * N(fused). */
+/** Blends what the cross-encoder says with what the fusion says, weight * N(relevance) + (1 - weight) * N(fused), and with a business score. */
 final class Blend {
     enum Normalization {
         MIN_MAX,
@@ -27,6 +27,14 @@ final class Blend {
         double[] blended = new double[fused.length];
         for (int i = 0; i < blended.length; i++) blended[i] = weight * relevanceShares[i] + (1 - weight) * fusedShares[i];
         return blended;
+    }
+
+    /** (1 - weight) * blended + weight * N(business); a document without a number of its own has 0 for it. */
+    static double[] with(double[] business, double weight, double[] blended, Normalization normalization, int rankConstant) {
+        double[] shares = normalization == Normalization.RRF ? reciprocal(business, rankConstant) : Normalize.minMax(business);
+        double[] finals = new double[blended.length];
+        for (int i = 0; i < finals.length; i++) finals[i] = (1 - weight) * blended[i] + weight * shares[i];
+        return finals;
     }
 
     private static double[] zeroForNaN(double[] values) {

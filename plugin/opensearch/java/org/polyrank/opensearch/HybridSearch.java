@@ -87,6 +87,7 @@ final class HybridSearch {
         List<String> want = new ArrayList<>(List.of("language"));
         if (translations) want.add("translations");
         if (vector) want.add("vector");
+        String embedder = vector ? embedder() : null;
         Map<String, Object> body = new LinkedHashMap<>();
         body.put("query", queryText);
         body.put("languages", config.languages());
@@ -94,6 +95,7 @@ final class HybridSearch {
         // what the catalogue knows of words and values is told with attributes and expansions, and not to who sees a part of it
         boolean told = attributes || !expansions.isEmpty();
         if (config.vocabulary() != null && !(told && engine.schemas().areFiltered(request))) body.put("vocabulary", config.vocabulary());
+        if (embedder != null) body.put("model", embedder); // while an index is embedded anew, a service has both models
         if (ext.locale() != null) body.put("locale", ext.locale());
         if (!expansions.isEmpty()) body.put("expand", expansions);
         Map<String, String> schema = attributes ? schema() : Map.of();
@@ -112,6 +114,14 @@ final class HybridSearch {
             else report.understanding(answer);
             return answer;
         });
+    }
+
+    private String embedder() {
+        try {
+            return engine.vectorFields().embedder(request, config.knn().get(0).field());
+        } catch (RuntimeException e) { // the indices cannot be resolved: the lexical search says so to the caller
+            return null;
+        }
     }
 
     private Map<String, String> schema() {

@@ -51,6 +51,8 @@ final class Report {
     private final List<Map<String, Object>> left = new ArrayList<>();
     private final Map<DocKey, Map<String, String>> effects = new HashMap<>();
     private final Map<DocKey, Map<String, Object>> explained = new HashMap<>();
+    private final Map<DocKey, Map<String, Object>> business = new HashMap<>();
+    private String reranker;
 
     /** `startNanos`: when the search came, by the clock of {@link System#nanoTime}. */
     Report(int window, long startNanos) {
@@ -94,6 +96,16 @@ final class Report {
     /** How many more of them had been read before. */
     synchronized void cached(int documents) {
         cached += documents;
+    }
+
+    /** Which bundle has read them, as the service names it. */
+    synchronized void reranker(String model) {
+        reranker = model;
+    }
+
+    /** The shop's own number of one document, and its rank by that in the rerank window. */
+    synchronized void business(DocKey doc, int rank, double number) {
+        business.put(doc, rankAndScore(rank, number));
     }
 
     /** How varied the first page is, by field. */
@@ -190,6 +202,7 @@ final class Report {
         map.put("rerank_skipped", rerankSkipped);
         map.put("reranked", reranked);
         map.put("cached", cached);
+        map.put("reranker", reranker);
         if (!spread.isEmpty()) map.put("spread", spread);
         List<Object> hits = new ArrayList<>();
         if (skipped == null) for (int i = 0; i < page.length; i++) hits.add(hit(page[i], from + i + 1));
@@ -215,6 +228,8 @@ final class Report {
         map.put("scores", new LinkedHashMap<>(doc.candidate().scores()));
         map.put("fused", rankAndScore(doc.fusedRank(), doc.candidate().fusedScore()));
         map.put("rerank", doc.rerankRank() == 0 ? null : rankAndScore(doc.rerankRank(), doc.relevance()));
+        Map<String, Object> own = business.get(doc.candidate().doc());
+        if (own != null) map.put("business", own);
         map.put("final", rankAndScore(position + 1, doc.finalScore()));
         Map<String, String> rules = effects.get(doc.candidate().doc());
         if (rules != null) map.put("policy", new LinkedHashMap<>(rules));

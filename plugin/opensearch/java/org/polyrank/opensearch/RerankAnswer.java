@@ -3,19 +3,23 @@ package org.polyrank.opensearch;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /**
  * An answer of /rerank (Cohere's shape).
  *
  * @param scores one finite score per document, in the order sent; NaN for what the service had no time for
  * @param cached how many of them the service had given before; they say nothing about how fast it reads
+ * @param model names of the bundle that has read them: its name and its fingerprint, as far as the service tells
  */
-record RerankAnswer(double[] scores, int cached) {
+record RerankAnswer(double[] scores, int cached, List<String> model) {
     /** Reads and checks it; throws as {@link #scores}. */
     static RerankAnswer read(Map<String, Object> answer, int documents) {
         double[] scores = scores(answer, documents);
-        boolean told = answer.get("meta") instanceof Map<?, ?> meta && meta.get("cached") instanceof Integer number && number >= 0 && number <= documents;
-        return new RerankAnswer(scores, told ? (Integer) ((Map<?, ?>) answer.get("meta")).get("cached") : 0);
+        Map<?, ?> meta = answer.get("meta") instanceof Map<?, ?> map ? map : Map.of();
+        int cached = meta.get("cached") instanceof Integer number && number >= 0 && number <= documents ? number : 0;
+        List<String> model = Stream.of("model", "fingerprint").map(meta::get).filter(String.class::isInstance).map(String.class::cast).toList();
+        return new RerankAnswer(scores, cached, model);
     }
 
     /** How many documents have a score. */

@@ -17,6 +17,8 @@ import java.util.TreeSet;
  * @param topK how many the reranked order places; the rest of the window follows in fused order
  * @param cache whether the service may use scores that it gave before
  * @param calibration what turns the service's scores into probabilities
+ * @param model name or fingerprint of the bundle that is to read, or null for the service's choice
+ * @param business a number of the shop's own in the blend, or null
  */
 record RerankConfig(
     int window,
@@ -28,7 +30,9 @@ record RerankConfig(
     int topK,
     boolean cache,
     Calibration calibration,
-    RerankSkip skip
+    RerankSkip skip,
+    String model,
+    BusinessScore business
 ) {
     /** Reads the section `rerank`; null when there is none. */
     static RerankConfig read(ConfigReader parent, int fusedWindow) {
@@ -52,16 +56,19 @@ record RerankConfig(
             reader.integer("top_k", window, 1, window),
             reader.flag("cache", true),
             Calibration.read(reader),
-            RerankSkip.read(reader)
+            RerankSkip.read(reader),
+            reader.string("model", null),
+            BusinessScore.read(reader)
         );
         reader.finish();
         return config;
     }
 
-    /** Every source path of `documentFields`, each once. */
+    /** Every source path of `documentFields`, and that of the business score, each once. */
     List<String> sourcePaths() {
         TreeSet<String> paths = new TreeSet<>();
         documentFields.values().forEach(paths::addAll);
+        if (business != null) paths.add(business.field());
         return List.copyOf(paths);
     }
 }

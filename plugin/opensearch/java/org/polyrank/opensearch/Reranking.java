@@ -35,8 +35,11 @@ final class Reranking {
         return config.rerank().adaptive() ? engine.throughput().fitting(window, deadline.remainingMs()) : window;
     }
 
-    /** Returns the whole window, its top reranked, or null when that did not work out and the fused order stands. */
-    CompletableFuture<List<RankedDoc>> run(List<RankedDoc> fused, List<WindowDocument> documents, String modelQuery) {
+    /**
+     * Returns the whole window, its top reranked, or null when that did not work out and the fused order stands.
+     * `language`: that of `modelQuery`, or null when it is not known.
+     */
+    CompletableFuture<List<RankedDoc>> run(List<RankedDoc> fused, List<WindowDocument> documents, String modelQuery, String language) {
         if (deadline.isReached()) {
             report.degraded(STAGE, "no time left before the deadline");
             return CompletableFuture.completedFuture(null);
@@ -48,10 +51,13 @@ final class Reranking {
         }
         double[] relevance = new double[documents.size()];
         Arrays.fill(relevance, Double.NaN);
-        return read(fields, modelQuery, 0, relevance).thenComposeAsync(reached -> {
+        Map<String, Object> question = new LinkedHashMap<>(Map.of("query", modelQuery));
+        if (config.rerank().model() != null) question.put("model", config.rerank().model());
+        if (language != null) question.put("language", language);
+        return read(fields, question, 0, relevance).thenComposeAsync(reached -> {
             if (Arrays.stream(relevance).allMatch(Double::isNaN)) return CompletableFuture.completedFuture(null);
             List<RankedDoc> blended = blend(fused, documents, relevance, reached);
-            return explain(fused, documents, fields, relevance, modelQuery).thenApply(done -> blended);
+            return explain(fused, documents, fields, relevance, question).thenApply(done -> blended);
         }, callerContext);
     }
 
@@ -59,14 +65,13 @@ final class Reranking {
      * Reads the documents from `start` on, chunk by chunk, into `relevance`; returns how many it got through without a gap. Behind them
      * may be others that have a score: the service knew it, or a second worker of it was faster.
      */
-    private CompletableFuture<Integer> read(List<Map<String, Object>> fields, String modelQuery, int start, double[] relevance) {
+    private CompletableFuture<Integer> read(List<Map<String, Object>> fields, Map<String, Object> question, int start, double[] relevance) {
         if (start >= fields.size()) return CompletableFuture.completedFuture(start);
         int end = Math.min(start + config.rerank().chunk(), fields.size());
         List<Integer> sent = new ArrayList<>();
         for (int i = start; i < end; i++) if (!fields.get(i).isEmpty()) sent.add(i);
-        if (sent.isEmpty()) return read(fields, modelQuery, end, relevance);
-        Map<String, Object> body = new LinkedHashMap<>();
-        body.put("query", modelQuery);
+        if (sent.isEmpty()) return read(fields, question, end, relevance);
+        Map<String, Object> body = new LinkedHashMap<>(question);
         body.put("documents", sent.stream().map(fields::get).toList());
         if (!config.rerank().cache()) body.put("cache", false);
         body.put("anytime", true);
@@ -80,6 +85,7 @@ final class Reranking {
                     return start;
                 }
                 report.cached(answer.cached());
+                tellModel(answer.model());
                 int computed = answer.scored() - answer.cached();
                 if (computed > 0) engine.throughput().observe(computed, (System.nanoTime() - since) / 1e6);
                 double[] scores = answer.scores();
@@ -91,9 +97,16 @@ final class Reranking {
                 return gap;
             })
             .thenComposeAsync(
-                reached -> reached == end ? read(fields, modelQuery, end, relevance) : CompletableFuture.completedFuture(reached),
+                reached -> reached == end ? read(fields, question, end, relevance) : CompletableFuture.completedFuture(reached),
                 callerContext
             );
+    }
+
+    private void tellModel(List<String> read) {
+        if (read.isEmpty()) return; // a service that does not tell
+        report.reranker(read.get(0));
+        String wanted = config.rerank().model();
+        if (wanted != null && !read.contains(wanted)) report.degraded(STAGE, "the service has no model [" + wanted + "]: " + read.get(0) + " has read");
     }
 
     /** Has what the request asks about explained, once the ranking stands; without time for it the ranking is all there is. */
@@ -102,13 +115,14 @@ final class Reranking {
         List<WindowDocument> documents,
         List<Map<String, Object>> fields,
         double[] relevance,
-        String modelQuery
+        Map<String, Object> question
     ) {
         List<String> ids = ext.explained();
         int[] asked = IntStream.range(0, relevance.length).filter(i -> ids.contains(documents.get(i).id()) && !Double.isNaN(relevance[i])).toArray();
         Occlusion occlusion = new Occlusion(Arrays.stream(asked).mapToObj(fields::get).toList());
         if (occlusion.texts().isEmpty()) return CompletableFuture.completedFuture(null);
-        Map<String, Object> body = Map.of("query", modelQuery, "documents", occlusion.texts());
+        Map<String, Object> body = new LinkedHashMap<>(question);
+        body.put("documents", occlusion.texts());
         long since = System.nanoTime();
         return deadline.watch(engine.services().call("/rerank", body, deadline, answer -> RerankAnswer.scores(answer, occlusion.texts().size())))
             .handle((scores, error) -> {
@@ -137,6 +151,7 @@ final class Reranking {
         RerankConfig rerank = config.rerank();
         double[] calibrated = rerank.calibration().of(read);
         double[] finals = Blend.scores(fusedScores, calibrated, rerank.weight(), rerank.normalization(), config.rankConstant());
+        if (rerank.business() != null) finals = withBusiness(finals, places, fused, documents);
         int[] ranks = Normalize.ranks(read);
         List<RankedDoc> reranked = new ArrayList<>(places.length);
         for (int i = 0; i < places.length; i++) {
@@ -150,5 +165,15 @@ final class Reranking {
         for (RankedDoc doc : fused) ranked.add(new RankedDoc(doc.candidate(), null, doc.fusedRank(), Double.NaN, 0, Double.NaN));
         for (int i = 0; i < places.length; i++) ranked.set(places[i], reranked.get(i));
         return ranked;
+    }
+
+    private double[] withBusiness(double[] blended, int[] places, List<RankedDoc> fused, List<WindowDocument> documents) {
+        BusinessScore score = config.rerank().business();
+        double[] numbers = score.of(Arrays.stream(places).mapToObj(documents::get).toList());
+        int[] ranks = Normalize.ranks(numbers);
+        for (int i = 0; i < places.length; i++) {
+            if (ranks[i] > 0) report.business(fused.get(places[i]).candidate().doc(), ranks[i], documents.get(places[i]).number(score.field()));
+        }
+        return Blend.with(numbers, score.weight(), blended, config.rerank().normalization(), config.rankConstant());
     }
 }

@@ -32,6 +32,11 @@ record Understanding(
         return language != null && language.get("code") instanceof String code ? code : null;
     }
 
+    /** The language of what the models read where that is the query as it was typed, else null: the service alone knows. */
+    String languageRead(String query) {
+        return modelQuery.equals(query) ? languageCode() : null;
+    }
+
     /** Reads the answer; throws IllegalArgumentException, which says what is wrong with it. `schema`: fields that clauses may use. */
     static Understanding read(Map<String, Object> answer, String query, boolean vectorWanted, Map<String, String> schema) {
         Map<String, String> translations = new LinkedHashMap<>();

@@ -64,6 +64,18 @@ final class VectorFields {
         return names;
     }
 
+    /** What made the vectors of a field, where all searched indices that name it agree; else null. Throws as {@link #declared}. */
+    String embedder(SearchRequest request, String field) {
+        ClusterState state = clusterService.state();
+        Set<String> named = new TreeSet<>();
+        for (String name : searched.of(request, state)) {
+            IndexMetadata index = state.metadata().index(name);
+            Field found = index == null ? null : declared.of(index).fields().computeIfAbsent(field, f -> read(index, f));
+            if (found != null && found.fingerprint() != null) named.add(found.fingerprint());
+        }
+        return named.size() == 1 ? named.iterator().next() : null;
+    }
+
     private String problem(IndexMetadata index, String field, String embedder, int dimension) {
         String name = index.getIndex().getName();
         Field found = declared.of(index).fields().computeIfAbsent(field, f -> read(index, f));

@@ -2,13 +2,14 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from plugin.pipelines import processor_of
-from plugin.tune_candidates import Floats, QueryCandidates
+from plugin.tune_candidates import Floats, QueryCandidates, retriever_names
+from plugin.tune_groups import OwnWeights, overrides, own_weights
 from plugin.tune_settings import Setting, SettingValues, deal
 from rerank.evaluation.metrics import Significance, compare
 
@@ -29,10 +30,12 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """`chosen` on all queries; figures are of settings chosen without the query they are measured on (nDCG@10)."""
+    """`chosen` on all queries, `own` for some of them; figures are of settings chosen without the query they are
+    measured on (nDCG@10)."""
 
     queries: int
     chosen: Setting
+    own: list[OwnWeights]
     groups: list[Group]
     means: Mapping[str, float]
     tuned_vs_installed: Significance
@@ -46,7 +49,8 @@ class Tuning:
 
     def as_json(self) -> dict[str, Any]:
         """Return everything as JSON types."""
-        return {**asdict(self), "helps": self.helps}
+        plain = asdict(replace(self, own=[]))
+        return {**plain, "own": [one.as_json() for one in self.own], "helps": self.helps}
 
 
 def tune(
@@ -58,6 +62,8 @@ def tune(
     advance: Callable[[], None] = lambda: None,
 ) -> Tuning:
     """Choose technique and weights, then blend, on the other folds' queries; measure on each fold's own.
+
+    A language or query class whose held-out queries are answered better by weights of its own gets them.
 
     Args:
         pipeline: the installed search pipeline.
@@ -71,14 +77,18 @@ def tune(
     """
     fold_of = deal(candidates, folds, seed)
     bench = SettingValues(pipeline, candidates)
-    installed = bench.of(bench.installed)
-    fused_values, reranked_values = np.zeros(len(candidates)), np.zeros(len(candidates))
+    installed = bench.installed_values()
+    settings: list[Setting] = []
     for fold in range(folds):
-        test, train = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
-        setting = bench.choose(train)
-        fused_values[test] = bench.of(Setting(setting.fusion, None))[test]
-        reranked_values[test] = bench.of(setting)[test]
+        settings.append(bench.choose(np.flatnonzero(fold_of != fold)))
         advance()
+    own = own_weights(bench, candidates, fold_of, settings)
+    of_query = [settings[fold] for fold in fold_of.tolist()]
+    for one in own:
+        for place in one.places.tolist():
+            of_query[place] = one.settings[fold_of[place]]
+    fused_values = np.array([bench.of(Setting(one.fusion, None))[place] for place, one in enumerate(of_query)])
+    reranked_values = np.array([bench.of(one)[place] for place, one in enumerate(of_query)])
     groups = _groups(candidates, reranked_values - fused_values) if bench.reranks else []
     tuned = np.where(_skips(candidates, groups), fused_values, reranked_values)
     chosen = bench.choose(np.arange(len(candidates)))
@@ -90,6 +100,7 @@ def tune(
     return Tuning(
         queries=len(candidates),
         chosen=chosen,
+        own=own,
         groups=groups,
         means={
             "installed": float(installed.mean()),
@@ -99,7 +110,7 @@ def tune(
         },
         tuned_vs_installed=compare(by_id(tuned), by_id(installed)),
         reranked_vs_fused=compare(by_id(reranked_values), by_id(fused_values)),
-        pipeline=rewritten(pipeline, chosen, groups),
+        pipeline=rewritten(pipeline, chosen, groups, own),
     )
 
 
@@ -119,8 +130,10 @@ def _skips(candidates: Sequence[QueryCandidates], groups: Sequence[Group]) -> li
     return [("language", one.language) in skipped or ("query_class", one.query_class) in skipped for one in candidates]
 
 
-def rewritten(pipeline: Mapping[str, Any], setting: Setting, groups: Sequence[Group]) -> dict[str, Any]:
-    """Return the pipeline with the setting and the skips in it; everything else stays."""
+def rewritten(
+    pipeline: Mapping[str, Any], setting: Setting, groups: Sequence[Group], own: Sequence[OwnWeights] = ()
+) -> dict[str, Any]:
+    """Return the pipeline with the setting, the skips and the groups' own weights in it; everything else stays."""
     body = copy.deepcopy(dict(pipeline))
     processor = processor_of(body)
     processor["retrievers"] = processor.get("retrievers") or [{"lexical": {}}]
@@ -128,6 +141,9 @@ def rewritten(pipeline: Mapping[str, Any], setting: Setting, groups: Sequence[Gr
     for one, weight in zip(options, setting.fusion.weights, strict=True):
         one["weight"] = weight
     processor["combination"] = {**processor.get("combination", {}), "technique": setting.fusion.technique}
+    processor["combination"].pop("overrides", None)
+    if own:
+        processor["combination"]["overrides"] = overrides(own, retriever_names(pipeline))
     if setting.blend is None:
         return body
     rerank = processor["rerank"]

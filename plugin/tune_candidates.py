@@ -68,18 +68,19 @@ def gather(
 
 
 def wide_open(pipeline: Mapping[str, Any], depth: int) -> dict[str, Any]:
-    """Return the pipeline without policy and skips, its fusion cutting nothing off, its reranker reading `depth`."""
+    """Return the pipeline without policy, skips and overrides; fusion cuts nothing off, the reranker reads `depth`."""
     body = copy.deepcopy(dict(pipeline))
     processor = processor_of(body)
     window = processor.get("window", 100)
     processor.pop("policy", None)
     processor["window"] = ALL
+    processor.get("combination", {}).pop("overrides", None)
     processor["retrievers"] = processor.get("retrievers") or [{"lexical": {}}]
     for retriever in processor["retrievers"]:
         for options in retriever.values():
             options.setdefault("window", window)
     if rerank := processor.get("rerank"):
-        for key in ("skip", "chunk", "adaptive", "top_k", "calibration"):
+        for key in ("skip", "chunk", "adaptive", "top_k", "calibration", "business"):
             rerank.pop(key, None)
         rerank["window"] = depth
     return body

@@ -32,13 +32,14 @@ class SettingValues:
 
     def __init__(self, pipeline: Mapping[str, Any], candidates: Sequence[QueryCandidates]) -> None:
         """Read the pipeline's windows and retrievers; compute nothing yet."""
-        processor = processor_of(pipeline)
+        processor = self._processor = processor_of(pipeline)
+        self._names = retriever_names(pipeline)
         self.candidates = candidates
         self.window = processor.get("window", 100)
         self.reranks = "rerank" in processor
         self.rerank_window = processor.get("rerank", {}).get("window", min(50, self.window))
         self.installed = installed_setting(pipeline)
-        self.fusions = [*_fusions(len(retriever_names(pipeline))), self.installed.fusion]
+        self.fusions = [*_fusions(len(self._names)), self.installed.fusion]
         self._known: dict[Setting, Floats] = {}
         self._fused: dict[Fusion, list[Floats]] = {}
 
@@ -54,9 +55,31 @@ class SettingValues:
             )
         return self._known[setting]
 
+    def installed_values(self) -> Floats:
+        """Return what the installed pipeline is worth on each query, with its skips and its overrides."""
+        skip = self._processor.get("rerank", {}).get("skip", {})
+        fusions = [self.installed.fusion] * len(self.candidates)
+        for override in reversed(self._processor.get("combination", {}).get("overrides", [])):  # the first counts
+            given = zip(self._names, self.installed.fusion.weights, strict=True)
+            weights = tuple(float(override["weights"].get(name, weight)) for name, weight in given)
+            own = Fusion(self.installed.fusion.technique, weights)
+            fusions = [
+                own if _suits(one, override) else all_ for one, all_ in zip(self.candidates, fusions, strict=True)
+            ]
+        settings = [
+            Setting(fusion, None if _suits(one, skip) else self.installed.blend)
+            for one, fusion in zip(self.candidates, fusions, strict=True)
+        ]
+        return np.array([self.of(setting)[place] for place, setting in enumerate(settings)])
+
+    def best_fusion(self, train: Any, technique: str | None = None) -> Fusion:
+        """Return the fusion that is best on these queries, of one technique or of all."""
+        fusions = [one for one in self.fusions if technique in (None, one.technique)]
+        return max(fusions, key=lambda one: float(self.of(Setting(one, None))[train].mean()))
+
     def choose(self, train: Any) -> Setting:
         """Return the fusion that is best on these queries, with the blend that is best on top of it."""
-        fusion = max(self.fusions, key=lambda one: float(self.of(Setting(one, None))[train].mean()))
+        fusion = self.best_fusion(train)
         if not self.reranks:
             return Setting(fusion, None)
         points = isotonic([self.candidates[index] for index in train])
@@ -64,6 +87,10 @@ class SettingValues:
         blends += [Blend(weight, "min_max") for weight in BLENDS]
         blend = max(blends, key=lambda one: float(self.of(Setting(fusion, one))[train].mean()))
         return Setting(fusion, blend)
+
+
+def _suits(query: QueryCandidates, groups: Mapping[str, Any]) -> bool:
+    return query.language in groups.get("languages", ()) or query.query_class in groups.get("classes", ())
 
 
 def _fusions(retrievers: int) -> list[Fusion]:

@@ -93,6 +93,35 @@ def test_a_language_that_reranking_harms_is_skipped() -> None:
     assert processor["policy"] == {"caps": [{"field": "brand"}]}, "what tuning does not know stays"
 
 
+def test_a_language_that_another_retriever_knows_gets_weights_of_its_own() -> None:
+    """Words know nothing in English, the vector nothing in Finnish."""
+    candidates = [question(number) for number in range(30)]
+    swapped = [question(100 + number, reranker="guesses", language="fi") for number in range(30)]
+    candidates += [replace(one, scores=one.scores[:, ::-1].copy()) for one in swapped]
+    outcome = tune(PIPELINE, candidates)
+    assert [(one.kind, one.name) for one in outcome.own][:1] == [("language", "en")]
+    assert {one.name for one in outcome.own} == {"en", "fi"}
+    weights = {one.name: one.weights for one in outcome.own}
+    assert weights["en"][1] > weights["en"][0]
+    assert weights["fi"][0] > weights["fi"][1]
+    assert all(one.gain.p_permutation < 0.05 for one in outcome.own)
+    processor = outcome.pipeline["request_processors"][0]["hybrid_rerank"]
+    assert [one["languages"] for one in processor["combination"]["overrides"]] == [["en"], ["fi"]]
+    assert processor["combination"]["overrides"][1]["weights"] == {
+        "lexical": weights["fi"][0],
+        "knn.embedding": weights["fi"][1],
+    }
+    again = tune(outcome.pipeline, candidates)
+    assert again.means["installed"] >= outcome.means["tuned"] - 0.02, "what is installed is measured with its overrides"
+    assert "overrides" not in wide_open(outcome.pipeline, 30)["request_processors"][0]["hybrid_rerank"]["combination"]
+    assert again.as_json()["own"][0]["name"] == "en"
+
+
+def test_languages_that_are_alike_get_no_weights_of_their_own() -> None:
+    candidates = [question(number, language="fi" if number % 2 else "en") for number in range(60)]
+    assert tune(PIPELINE, candidates).own == []
+
+
 def test_isotonic_points_rise() -> None:
     points = isotonic([question(number) for number in range(10)])
     xs, ys = zip(*points, strict=True)

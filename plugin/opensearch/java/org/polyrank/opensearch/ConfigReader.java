@@ -51,6 +51,12 @@ final class ConfigReader {
         return config.remove(key);
     }
 
+    /** Whether the key is there; it is then known, and must be read. */
+    boolean has(String key) {
+        known.add(key);
+        return config.containsKey(key);
+    }
+
     ConfigReader object(String key) {
         Object value = take(key);
         return value == null ? null : nested(key, value);

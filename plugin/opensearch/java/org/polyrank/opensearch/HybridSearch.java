@@ -236,9 +236,19 @@ final class HybridSearch {
     private Outcome fuse(Found lexical, List<Ranking> others, AttributePlan plan) {
         List<Ranking> rankings = new ArrayList<>(others);
         if (config.lexicalRetriever() != null) rankings.add(Ranking.of(config.lexicalRetriever(), lexical));
-        List<RankedDoc> ranked = RankedDoc.of(Fusion.fuse(rankings, config.technique(), config.rankConstant(), config.window()));
+        List<RankedDoc> ranked = RankedDoc.of(Fusion.fuse(weighted(rankings), config.technique(), config.rankConstant(), config.window()));
         boolean textFound = !lexical.hits().isEmpty() || others.stream().anyMatch(ranking -> !config.isKnn(ranking.retriever()));
         return new Outcome(ranked, !others.isEmpty() || !plan.isEmpty(), lexical, plan, textFound);
+    }
+
+    private List<Ranking> weighted(List<Ranking> rankings) {
+        for (FusionWeights override : config.overrides()) {
+            String reason = override.queries().reason(report.language(), QueryClass.of(queryText));
+            if (reason == null) continue;
+            report.weightsOf(reason);
+            return override.on(rankings);
+        }
+        return rankings;
     }
 
     /** The documents that the policy puts first for this query, as far as the caller may find them. */

@@ -11,6 +11,7 @@ import org.opensearch.core.xcontent.NamedXContentRegistry;
  *
  * @param vocabulary name of the catalogue statistics that choose among translations, or null
  * @param queryPipeline the search pipeline that the caller's own query runs through, or null
+ * @param overrides weights for some queries; the first that names a query counts
  * @param rerank null when the pipeline does not rerank
  */
 record PipelineConfig(
@@ -22,6 +23,7 @@ record PipelineConfig(
     int window,
     Fusion.Technique technique,
     int rankConstant,
+    List<FusionWeights> overrides,
     RerankConfig rerank,
     PolicyConfig policy,
     int deadlineMs
@@ -43,11 +45,13 @@ record PipelineConfig(
             : new RetrieverReader(reader, window, languages, registry).read(listed);
         Fusion.Technique technique = Fusion.Technique.RRF;
         int rankConstant = Fusion.DEFAULT_RANK_CONSTANT;
+        List<FusionWeights> overrides = List.of();
         ConfigReader combination = reader.object("combination");
         if (combination != null) {
             String name = combination.oneOf("technique", "rrf", List.of("rrf", "min_max", "z_score", "convex"));
             technique = Fusion.Technique.valueOf(name.toUpperCase(Locale.ROOT));
             rankConstant = combination.integer("rank_constant", rankConstant, 1, 10_000);
+            overrides = FusionWeights.read(combination, retrievers);
             combination.finish();
         }
         AttributesConfig attributes = AttributesConfig.read(reader);
@@ -69,6 +73,7 @@ record PipelineConfig(
             window,
             technique,
             rankConstant,
+            overrides,
             rerank,
             policy,
             deadlineMs

@@ -53,6 +53,7 @@ final class Report {
     private final Map<DocKey, Map<String, Object>> explained = new HashMap<>();
     private final Map<DocKey, Map<String, Object>> business = new HashMap<>();
     private String reranker;
+    private String weightsOf;
 
     /** `startNanos`: when the search came, by the clock of {@link System#nanoTime}. */
     Report(int window, long startNanos) {
@@ -101,6 +102,11 @@ final class Report {
     /** Which bundle has read them, as the service names it. */
     synchronized void reranker(String model) {
         reranker = model;
+    }
+
+    /** Why this query has weights of its own. */
+    synchronized void weightsOf(String reason) {
+        weightsOf = reason;
     }
 
     /** The shop's own number of one document, and its rank by that in the rerank window. */
@@ -199,6 +205,7 @@ final class Report {
         map.put("timings_ms", timings);
         map.put("window", window);
         map.put("query_class", query == null ? null : QueryClass.of(query));
+        map.put("weights_of", weightsOf);
         map.put("rerank_skipped", rerankSkipped);
         map.put("reranked", reranked);
         map.put("cached", cached);

@@ -16,6 +16,7 @@ import java.util.TreeSet;
  * @param adaptive whether the window shrinks to what the service has lately managed in the time that is left
  * @param topK how many the reranked order places; the rest of the window follows in fused order
  * @param cache whether the service may use scores that it gave before
+ * @param skip for which queries reranking was measured not to help
  * @param calibration what turns the service's scores into probabilities
  * @param model name or fingerprint of the bundle that is to read, or null for the service's choice
  * @param business a number of the shop's own in the blend, or null
@@ -30,7 +31,7 @@ record RerankConfig(
     int topK,
     boolean cache,
     Calibration calibration,
-    RerankSkip skip,
+    QueryGroups skip,
     String model,
     BusinessScore business
 ) {
@@ -56,12 +57,20 @@ record RerankConfig(
             reader.integer("top_k", window, 1, window),
             reader.flag("cache", true),
             Calibration.read(reader),
-            RerankSkip.read(reader),
+            skip(reader),
             reader.string("model", null),
             BusinessScore.read(reader)
         );
         reader.finish();
         return config;
+    }
+
+    private static QueryGroups skip(ConfigReader parent) {
+        ConfigReader reader = parent.object("skip");
+        if (reader == null) return QueryGroups.NONE;
+        QueryGroups skip = QueryGroups.read(reader);
+        reader.finish();
+        return skip;
     }
 
     /** Every source path of `documentFields`, and that of the business score, each once. */

@@ -11,7 +11,7 @@ import org.opensearch.core.xcontent.NamedXContentRegistry;
 
 /** Reads the list of retrievers of a pipeline body. */
 final class RetrieverReader {
-    private static final double MAX_WEIGHT = 1_000;
+    static final double MAX_WEIGHT = 1_000;
     private static final Pattern FIELD = Pattern.compile("[^^]+(\\^\\d+(\\.\\d+)?)?");
     private static final List<String> KINDS = List.of(
         RetrieverConfig.Lexical.NAME,

@@ -1,0 +1,89 @@
+"""Weights of the retrievers for single languages and query classes, where these measure better than those of all."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plugin.tune_candidates import QueryCandidates
+from plugin.tune_settings import Setting, SettingValues
+from rerank.evaluation.metrics import Significance, compare
+
+SMALLEST_TUNED_GROUP = 20
+"""A language or query class with fewer judged queries gets no weights of its own."""
+SURE = 0.05
+"""The p under which weights of its own are believed. Of twenty groups that need none, one gets some."""
+
+Places = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnWeights:
+    """`weights` for the queries of one language or query class, in the retrievers' order; `gain`: beside the weights of
+    all queries, each chosen without the query it is measured on (nDCG@10); `settings`: what was measured, by fold."""
+
+    kind: str
+    name: str
+    weights: tuple[float, ...]
+    gain: Significance
+    places: Places
+    settings: Sequence[Setting]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what a reader wants to know."""
+        return {"kind": self.kind, "name": self.name, "weights": self.weights, "delta": self.gain.delta} | {
+            "queries": self.gain.queries,
+            "p": self.gain.p_permutation,
+        }
+
+
+def own_weights(
+    bench: SettingValues, candidates: Sequence[QueryCandidates], fold_of: Places, settings: Sequence[Setting]
+) -> list[OwnWeights]:
+    """Return the groups that have better weights of their own, languages first; no query is in two of them.
+
+    Args:
+        bench: values of settings on the candidates.
+        candidates: the judged queries.
+        fold_of: the fold of each (n,).
+        settings: what was chosen for each fold on the other folds' queries; techniques and blends stay.
+    """
+    found: list[OwnWeights] = []
+    taken = np.zeros(len(candidates), np.bool_)
+    for kind, name, everyone in _groups(candidates):
+        places = everyone[~taken[everyone]]
+        if not SMALLEST_TUNED_GROUP <= len(places) < len(candidates):
+            continue
+        own = [
+            replace(one, fusion=bench.best_fusion(places[fold_of[places] != fold], one.fusion.technique))
+            for fold, one in enumerate(settings)
+        ]
+        gain = compare(_held_out(bench, places, fold_of, own), _held_out(bench, places, fold_of, settings))
+        if gain.delta > 0 and gain.p_permutation < SURE:
+            weights = bench.best_fusion(places, bench.choose(np.arange(len(candidates))).fusion.technique).weights
+            found.append(OwnWeights(kind, name, weights, gain, places, own))
+            taken[places] = True
+    return found
+
+
+def overrides(found: Sequence[OwnWeights], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return `combination.overrides` of a pipeline; `names`: the retrievers' keys, in order."""
+    key = {"language": "languages", "query_class": "classes"}
+    return [{key[one.kind]: [one.name], "weights": dict(zip(names, one.weights, strict=True))} for one in found]
+
+
+def _groups(candidates: Sequence[QueryCandidates]) -> Iterator[tuple[str, str, Places]]:
+    for kind in ("language", "query_class"):
+        names = np.array([str(getattr(one, kind)) for one in candidates])
+        for name in sorted(set(names.tolist())):
+            yield kind, name, np.flatnonzero(names == name)
+
+
+def _held_out(
+    bench: SettingValues, places: Places, fold_of: Places, settings: Sequence[Setting]
+) -> Mapping[str, float]:
+    return {
+        bench.candidates[place].query_id: float(bench.of(settings[fold_of[place]])[place]) for place in places.tolist()
+    }

@@ -167,3 +167,51 @@ def test_timings_cover_every_stage(rig: Rig) -> None:
     assert timings.keys() == {"understand", "lexical", "retrieve", "fetch", "rerank", "service", "total"}
     assert timings["service"] == pytest.approx(timings["understand"] + timings["rerank"], abs=0.02)
     assert timings["total"] >= timings["retrieve"] + timings["fetch"] + timings["rerank"]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "weights", "reason"),
+    [
+        ("en", "lamp", (1.0, 1.0), None),
+        ("de", "lamp", (0.25, 1.0), "language de"),
+        ("de", "lamp XR-200b", (0.25, 1.0), "language de"),
+        ("en", "lamp XR-200b", (2.0, 0.5), "query class code"),
+    ],
+)
+def test_some_queries_have_weights_of_their_own(
+    rig: Rig, language: str, text: str, weights: tuple[float, float], reason: str | None
+) -> None:
+    """The first override that names a query counts; a retriever that it does not name keeps its weight."""
+    overrides = [
+        {"languages": ["de"], "weights": {"lexical": 0.25}},
+        {"classes": ["code", "long"], "weights": {"lexical": 2, "knn.embedding": 0.5}},
+    ]
+    rig.pipeline(combination={"technique": "rrf", "overrides": overrides})
+    rig.service.language = {"code": language, "confidence": 0.9}
+    rig.service.vectors[text] = VECTOR
+    found = told(rig.search({"query": {"match": {"title": text}}, "size": 30}))
+    assert found["weights_of"] == reason
+    for hit in found["hits"]:
+        ranks = zip(weights, (hit["ranks"].get("lexical"), hit["ranks"].get("knn.embedding")), strict=True)
+        expected = sum(weight / (60 + rank) for weight, rank in ranks if rank)
+        assert hit["fused"]["score"] == pytest.approx(expected, rel=1e-6)
+    finals = [hit["fused"]["score"] for hit in found["hits"]]
+    assert finals == sorted(finals, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ({"weights": {"lexical": 1}}, "[combination.overrides[0].languages] is missing"),
+        ({"languages": ["de"]}, "[combination.overrides[0].weights] is missing"),
+        ({"languages": ["de"], "weights": {"knn.other": 1}}, "[combination.overrides[0].weights.knn.other] is unknown"),
+        ({"classes": ["odd"], "weights": {"lexical": 1}}, "[combination.overrides[0].classes] holds [odd]"),
+        ({"languages": ["de"], "weights": {"lexical": 0, "knn.embedding": 0}}, "leaves every retriever without weight"),
+    ],
+)
+def test_wrong_overrides(rig: Rig, override: Json, says: str) -> None:
+    retrievers = [{"lexical": {}}, {"knn": {"field": "embedding"}}]
+    body = {"retrievers": retrievers, "combination": {"overrides": [override]}}
+    answer = rig.http.put("/_search/pipeline/wrong", json={"request_processors": [{"hybrid_rerank": body}]})
+    assert answer.status_code == 400
+    assert says in answer.json()["error"]["reason"]

@@ -116,6 +116,16 @@ def test_maximal_marginal_relevance(rig: Rig) -> None:
     assert any("diversity" in hit.get("policy", {}) for hit in told(found)["hits"])
 
 
+def test_the_variety_of_a_page_is_told_without_caps(rig: Rig) -> None:
+    """Entropy in bits and number of values, over the first ten places."""
+    _, found = place(rig, diversity={"field": "embedding"}, spread=["colour", "reviews.author", "nothing"])
+    colours = Counter(hit["_source"]["colour"] for hit in found["hits"]["hits"][:10])
+    entropy = -sum(n / 10 * math.log2(n / 10) for n in colours.values())
+    assert told(found)["spread"]["colour"] == {"entropy": pytest.approx(entropy), "values": len(colours)}
+    assert told(found)["spread"]["reviews.author"]["values"] <= 3
+    assert told(found)["spread"]["nothing"] == {"entropy": 0.0, "values": 0}
+
+
 PROFILE: Json = {"affinities": {"brand": {"Flos": 1.0, "Ikea": -1.0}}}
 PERSONAL: Json = {"fields": ["brand"], "price_field": "price", "vector_field": "embedding", "strength": 1.0}
 

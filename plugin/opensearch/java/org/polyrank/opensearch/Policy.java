@@ -172,15 +172,15 @@ final class Policy {
         entries = ordered;
     }
 
-    /** For each capped field, over the first page of ten: entropy of its values in bits, and how many different ones there are. */
+    /** For each field that is told of, over the first page of ten: entropy of its values in bits, and how many different ones there are. */
     private Map<String, Object> spread() {
         Map<String, Object> spread = new LinkedHashMap<>();
-        for (PolicyConfig.Cap cap : config.caps()) {
+        for (String field : config.toldFields()) {
             Map<String, Integer> counts = new HashMap<>();
-            for (Entry entry : entries.subList(0, Math.min(10, entries.size()))) entry.read.values(cap.field()).forEach(v -> counts.merge(v, 1, Integer::sum));
+            for (Entry entry : entries.subList(0, Math.min(10, entries.size()))) entry.read.values(field).forEach(v -> counts.merge(v, 1, Integer::sum));
             double total = counts.values().stream().mapToInt(Integer::intValue).sum();
             double entropy = counts.values().stream().mapToDouble(count -> -count / total * Math.log(count / total) / Math.log(2)).sum();
-            spread.put(cap.field(), Map.of("entropy", entropy, "values", counts.size()));
+            spread.put(field, Map.of("entropy", entropy, "values", counts.size()));
         }
         return spread;
     }

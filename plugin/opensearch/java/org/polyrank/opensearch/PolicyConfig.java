@@ -2,8 +2,10 @@ package org.polyrank.opensearch;
 
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
 import org.opensearch.core.xcontent.NamedXContentRegistry;
 import org.opensearch.index.query.QueryBuilder;
@@ -18,6 +20,7 @@ import org.opensearch.index.query.QueryBuilder;
  * @param strict whether documents in other languages are left out; needs languages that are known before the query is understood
  * @param mmr diversity by vectors, or null
  * @param caps how many of one brand or seller a page may show
+ * @param spread fields whose variety on the first page is told, besides those of caps
  * @param pins which documents come first for which query
  * @param personal how a profile in the request counts, or null: then profiles are refused
  */
@@ -29,6 +32,7 @@ record PolicyConfig(
     boolean strict,
     Mmr mmr,
     List<Cap> caps,
+    List<String> spread,
     Map<String, List<String>> pins,
     Personal personal
 ) {
@@ -71,6 +75,7 @@ record PolicyConfig(
             strict,
             mmr(reader, window),
             caps(reader, window),
+            reader.strings("spread"),
             pins(reader),
             personal(reader)
         );
@@ -141,12 +146,20 @@ record PolicyConfig(
         return pins.getOrDefault(normalized(query), List.of());
     }
 
+    /** The fields whose variety is told, each once. */
+    Set<String> toldFields() {
+        Set<String> fields = new LinkedHashSet<>();
+        caps.forEach(cap -> fields.add(cap.field()));
+        fields.addAll(spread);
+        return fields;
+    }
+
     /** The source paths that it reads of each document. */
     List<String> sourcePaths() {
         TreeSet<String> paths = new TreeSet<>();
         if (!languages.isEmpty()) paths.add(languageField);
         if (mmr != null) paths.add(mmr.field());
-        caps.forEach(cap -> paths.add(cap.field()));
+        paths.addAll(toldFields());
         if (personal != null) {
             paths.addAll(personal.fields());
             if (personal.priceField() != null) paths.add(personal.priceField());

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.net.ConnectException;
 import java.net.URI;
 import java.net.http.HttpClient;
+import java.net.http.HttpConnectTimeoutException;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.HttpTimeoutException;
@@ -103,6 +104,7 @@ final class HttpJson implements AutoCloseable {
     private static String reason(Throwable error, long timeoutMs) {
         Throwable cause = error instanceof CompletionException && error.getCause() != null ? error.getCause() : error;
         if (cause instanceof java.util.concurrent.TimeoutException) return "took longer than " + timeoutMs + " ms";
+        if (cause instanceof HttpConnectTimeoutException) return "found no connection within " + CONNECT_TIMEOUT.toMillis() + " ms";
         if (cause instanceof HttpTimeoutException) return "took longer than " + timeoutMs + " ms";
         if (cause instanceof ConnectException) return "cannot be reached";
         return "failed: " + (cause.getMessage() == null ? cause.getClass().getSimpleName() : cause.getMessage());

@@ -27,7 +27,7 @@ def test_a_request_continues_the_search_s_trace_through_its_stages(tmp_path: Pat
     with served(service) as client:
         wait_ready(client)
         body = {"query": "usb", "documents": ["red shoes", "usb cable"]}
-        client.post("/rerank", json=body, headers={"traceparent": TRACEPARENT})
+        client.post("/rerank", json=body, headers={"traceparent": TRACEPARENT, "tracestate": "shop=7"})
         client.post("/understand", json={"query": "usb"}, headers={"traceparent": TRACEPARENT})
         client.post("/rerank", json={"query": "secret words"})
         spans = exporter.get_finished_spans()
@@ -37,6 +37,7 @@ def test_a_request_continues_the_search_s_trace_through_its_stages(tmp_path: Pat
         assert named[name].parent.span_id == int(PARENT, 16)
         assert named[name].attributes["http.response.status_code"] == 200
     assert named["rerank"].parent.span_id == named["/rerank"].context.span_id
+    assert named["/rerank"].context.trace_state.get("shop") == "7"
     assert named["queue"].start_time <= named["queue"].end_time <= named["rerank"].end_time
     failed = next(span for span in spans if span.context.trace_id != int(TRACE, 16))
     assert (failed.attributes["http.response.status_code"], failed.attributes["error.type"]) == (422, "RefusedValue")

@@ -309,8 +309,9 @@ def main(data: Path, sizes: list[tuple[int, int | None]], rounds: int, embedded:
 def slope(figures: Sequence[Json]) -> float:
     """Return the bytes of peak memory a document, from the smallest size to the largest."""
     small, large = figures[0], figures[-1]
-    more = (large["ingest"]["peak_rss_mib"] - small["ingest"]["peak_rss_mib"]) * KIB**2
-    return round(float(more) / (large["documents"] - small["documents"]), 2)
+    mib: float = large["ingest"]["peak_rss_mib"] - small["ingest"]["peak_rss_mib"]
+    documents: int = large["documents"] - small["documents"]
+    return round(mib * KIB**2 / documents, 2)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ class FeedCheck:
     documents: int = 0
     dead: int = 0
     repeated: int = 0
+    deletes: int = 0
     languages: Counter[str] = field(default_factory=Counter)
     reasons: dict[str, tuple[int, str]] = field(default_factory=dict)
     problems: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class FeedCheck:
             "documents": self.documents,
             "dead_letters": self.dead,
             "repeated_ids": self.repeated,
+            "deletes": self.deletes,
             "languages": dict(self.languages.most_common()),
             "reasons": {reason: {"count": count, "first": first} for reason, (count, first) in self.reasons.items()},
             "problems": {name: {"count": count, "first": first} for name, (count, first) in self.problems.items()},
@@ -71,6 +73,8 @@ class FeedCheck:
         found.append(f"  fields: {', '.join(shares[:40]) or 'none'}" + (" ..." if len(shares) > 40 else ""))
         if self.repeated:
             found.append(f"  {self.repeated} records repeat an id; the last one would stand")
+        if self.deletes:
+            found.append(f"  {self.deletes} records ask for their products to be deleted")
         found += [f"  dead: {reason} ({count}, first {first})" for reason, (count, first) in self.reasons.items()]
         found += [f"  unreadable {name} ({count}, first {first})" for name, (count, first) in self.problems.items()]
         found += [f"  drift: {change}" for change in self.drift]
@@ -132,7 +136,8 @@ def _check(
         while chunk := list(islice(entries, ROWS)):
             batch = clean_batch(chunk, brands)
             check.records += batch.read
-            check.repeated += batch.read - len(batch.documents) - len(batch.letters)
+            check.repeated += batch.read - len(batch.documents) - len(batch.letters) - len(batch.deletes)
+            check.deletes += len(batch.deletes)
             check.repeated += seen.add(document.id for document in batch.documents)
             for document in assign_languages(batch.documents, detector, scripts, prior=prior):
                 check.documents += 1

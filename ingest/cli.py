@@ -24,7 +24,7 @@ from ingest.logs import log_to_stderr
 from ingest.record import last_schemas
 from ingest.reindex_cli import reindex_group
 from ingest.report import RunReport, Tally
-from ingest.run import BATCH_SIZE
+from ingest.run import BATCH_SIZE, feed_key
 from ingest.session import RunOptions, rehearse
 from ingest.session import ingest as run_ingest
 from ingest.sources.shop import open_shop
@@ -256,7 +256,7 @@ def check(
             prior=prior,
             brands=Brands(shop.brands),
             limit=limit,
-            before=last_schemas(alias) if alias else None,
+            before=last_schemas(alias, [feed_key(feed.name) for feed in shop.feeds]) if alias else None,
         )
     if as_json:
         click.echo(json.dumps([one.as_json() for one in found], indent=2, ensure_ascii=False))

@@ -1,10 +1,11 @@
 """What is left of a run: its manifest, one JSON file, and metrics that a Prometheus node exporter picks up."""
 
+import heapq
 import json
 import os
 import resource
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +18,8 @@ from ingest.report import Tally
 from rerank.home import polyrank_home
 
 KIB_A_MIB = 1024
+MANIFESTS = 100
+"""So many manifests of earlier runs are looked at; a cron job leaves some thousand a year."""
 
 
 class RunRecord:
@@ -92,15 +95,28 @@ def runs_folder(alias: str) -> Path:
     return polyrank_home() / "runs" / alias
 
 
-def last_schemas(alias: str) -> dict[str, Any]:
-    """Return what each feed looked like in the last run that read it to its end, by `ingest.run.feed_key`."""
+def last_schemas(alias: str, feeds: Iterable[str]) -> dict[str, Any]:
+    """Return what feeds looked like in the last run that read them to their end.
+
+    Manifests are read from the newest on, until one was found of each feed; of a feed that the last `MANIFESTS` do not
+    tell of there is none.
+
+    Args:
+        alias: that the runs wrote to.
+        feeds: by `ingest.run.feed_key`.
+    """
+    wanted = set(feeds)
     found: dict[str, Any] = {}
-    for path in sorted(runs_folder(alias).glob("*.json")):
+    for path in heapq.nlargest(MANIFESTS, runs_folder(alias).glob("*.json")):  # their names begin with the time
+        if not wanted:
+            break
         try:
             told = json.loads(path.read_text(encoding="utf-8")).get("schemas", {})
         except (OSError, ValueError, AttributeError):
             continue  # not ours, or of another version
-        found |= told if isinstance(told, dict) else {}
+        if isinstance(told, dict):
+            found |= {name: told[name] for name in wanted & told.keys()}
+            wanted -= told.keys()
     return found
 
 

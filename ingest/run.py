@@ -105,6 +105,13 @@ def run_stages(
     return tally
 
 
+def count_languages(batches: Iterable[Batch], tally: Tally) -> Iterator[Batch]:
+    """Give the batches; count the languages of their feeds' documents, written or not, as they pass."""
+    for batch in batches:
+        tally.mix[batch.feed].update(document.language for document in batch.documents)
+        yield batch
+
+
 def _timed(items: Iterable[Chunk | Batch], tally: Tally) -> Iterator[Chunk | Batch]:
     source = iter(items)
     while True:
@@ -118,9 +125,7 @@ def _timed(items: Iterable[Chunk | Batch], tally: Tally) -> Iterator[Chunk | Bat
 def _compared(
     batches: Iterable[Batch], stages: Stages, tally: Tally, ledger: Ledger, counter: VocabularyCounter | None
 ) -> Iterator[Batch]:
-    for prepared in batches:
-        batch = check(prepared, stages)
-        tally.mix[batch.feed].update(document.language for document in batch.documents)
+    for batch in count_languages((check(one, stages) for one in batches), tally):
         with tally.timed("compare"):
             if counter is not None:
                 add_words(counter, batch.documents)

@@ -16,7 +16,7 @@ from ingest.dead_letters import DeadLetterFile
 from ingest.errors import exit_code_of
 from ingest.feeds import Feed
 from ingest.fusion.config import FusionRules
-from ingest.fusion.fuse import Fusion
+from ingest.fusion.fuse import Fusion, Vectorize
 from ingest.fusion.stage import fuse_batches, title_vectors
 from ingest.images import ImageConfig, Images, images_of_index, open_images
 from ingest.lanes import Lanes, On, open_lanes
@@ -24,12 +24,11 @@ from ingest.lock import locked
 from ingest.plan import Plan, bare_stages, is_local, open_memory
 from ingest.record import RunRecord
 from ingest.report import RunReport, Tally
-from ingest.run import BATCH_SIZE, count_words, read_chunks, run_stages
+from ingest.run import BATCH_SIZE, count_languages, count_words, read_chunks, run_stages
 from ingest.sinks import RehearsalSink
 from ingest.stages import Batch, Chunk, Stages, check, prepare
 from ingest.sweep import MAX_DELETE_FRACTION
 from ingest.target import Target
-from ingest.translate import TranslationMemory
 from ingest.translators import DICTIONARIES_ALONE, TranslationConfig, build_translator
 from plugin.client import OpenSearch, cluster_id, connect
 from plugin.index import (
@@ -208,13 +207,14 @@ def _run(
         stages = replace(stages, template=embedder.template if embedder else None)
         if limited is not None:
             stages = replace(stages, untranslated=limited.spent.left_out)
+        vectorize = title_vectors(embedder, memory) if embedder else None
         with (
             DeadLetterFile(options.dead_letters or _dead_letter_path(options.alias)) as letters,
             closing(memory) if memory is not None else nullcontext(),
             closing(open_lanes(options.on, options.workers, plan, stages)) as lanes,
         ):
             run_stages(
-                _items(feeds, options, stages, lanes, embedder, memory),
+                _items(feeds, options, stages, lanes, record.tally, vectorize),
                 stages,
                 sink,
                 letters,
@@ -274,7 +274,8 @@ def rehearse(
     ):
         before = begin_feeds(ledger, feeds, rules)
         sink = RehearsalSink(ledger.state)
-        items = _items(feeds, options, stages, lanes, embedder, None)
+        vectorize = title_vectors(embedder, None) if embedder else None
+        items = _items(feeds, options, stages, lanes, tally, vectorize)
         run_stages(items, stages, sink, letters, lanes=lanes, on_batch=on_batch, ledger=ledger, tally=tally)
         ending = end_feeds(ledger, feeds, before, sink, rules, tally)
     return RunReport(
@@ -300,15 +301,14 @@ def _items(
     options: RunOptions,
     stages: Stages,
     lanes: Lanes,
-    embedder: SentenceEmbedder | None,
-    memory: TranslationMemory | None,
+    tally: Tally,
+    vectorize: Vectorize | None,
 ) -> Iterable[Chunk | Batch]:
     chunks = read_chunks(feeds, options.batch_size, options.limit)
     if options.fusion is None:
         return chunks
-    vectorize = title_vectors(embedder, memory) if embedder is not None else None
     prepared = (check(batch, stages) for batch in lanes.run((prepare,), chunks))
-    return fuse_batches(prepared, Fusion(options.fusion, vectorize), options.batch_size)
+    return fuse_batches(count_languages(prepared, tally), Fusion(options.fusion, vectorize), options.batch_size)
 
 
 def _can_translate(translators: Translators | None, options: RunOptions) -> bool:

@@ -1,9 +1,12 @@
 import json
+import os
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from ingest.cli import main
+from ingest.record import MANIFESTS, last_schemas
 from tests.ingest.test_feeds import written
 
 
@@ -12,6 +15,7 @@ def test_check_says_what_a_run_would_make_of_feeds_and_writes_nothing(tmp_path: 
         '{"id": 1, "title": "Der Tisch aus Eiche ist rund", "gtin": "123"}',
         '{"id": 1, "title": "The lamp is on the table", "lang": "en"}',
         '{"title": "no id"}',
+        '{"id": 9, "deleted": true}',
         "broken",
     ]
     written(tmp_path / "a.jsonl", "\n".join(lines))
@@ -24,13 +28,14 @@ def test_check_says_what_a_run_would_make_of_feeds_and_writes_nothing(tmp_path: 
     assert done.exit_code == 3, done.output
     first, second = json.loads(done.stdout)
     assert sorted(tmp_path.rglob("*")) == before
-    assert (first["records"], first["documents"], first["dead_letters"], first["repeated_ids"]) == (4, 1, 2, 1)
+    assert (first["records"], first["documents"], first["dead_letters"], first["repeated_ids"]) == (5, 1, 2, 1)
+    assert first["deletes"] == 1
     assert first["languages"] == {"en": 1}
     assert first["reasons"]["the record has no id"] == {
         "count": 1,
         "first": f"{tmp_path}/a.jsonl:3: the record has no id",
     }
-    assert first["fields"]["title"] == {"share": 1.0, "types": {"text": 3}}
+    assert first["fields"]["title"] == {"share": 0.75, "types": {"text": 3}}
     assert second["reasons"]["the row is not UTF-8"]["count"] == 1
 
 
@@ -71,3 +76,31 @@ def test_check_shows_how_a_feed_differs_from_the_last_run(tmp_path: Path) -> Non
     assert all(f"  drift: {one}" in said for one in expected)
     fresh = CliRunner().invoke(main, [*arguments[:-1], "other", "--json"], env=home)
     assert json.loads(fresh.stdout)[0]["drift"] == []
+
+
+def test_the_newest_run_that_tells_of_a_feed_counts_and_older_ones_are_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POLYRANK_HOME", str(tmp_path))
+    runs = tmp_path / "runs" / "shop"
+    runs.mkdir(parents=True)
+    told = {f"2026010{day}T000000.1.json": {"schemas": {"a": {"records": day}}} for day in (1, 2)}
+    told |= {"20260103T000000.1.json": {"schemas": {"b": {"records": 3}}}}
+    for name, manifest in told.items():
+        written(runs / name, json.dumps(manifest))
+    os.mkfifo(runs / "20260101T000000.0.json")  # reading it would never end
+    assert last_schemas("shop", ["a", "b"]) == {"a": {"records": 2}, "b": {"records": 3}}
+    assert last_schemas("shop", ["b"]) == {"b": {"records": 3}}
+    assert last_schemas("other", ["a"]) == {}
+
+
+def test_a_feed_that_no_recent_run_tells_of_does_not_cost_reading_all_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POLYRANK_HOME", str(tmp_path))
+    runs = tmp_path / "runs" / "shop"
+    runs.mkdir(parents=True)
+    os.mkfifo(runs / "20250101T000000.0.json")
+    for number in range(MANIFESTS):
+        written(runs / f"20260101T000000.{number:04}.json", json.dumps({"schemas": {"a": {"records": 1}}}))
+    assert last_schemas("shop", ["new"]) == {}

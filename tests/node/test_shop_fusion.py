@@ -161,7 +161,15 @@ def test_what_a_platform_drops_leaves_the_document_and_what_all_drop_goes(shop: 
     assert (renamed["created"], renamed["deleted"]) == (1, 1)
     assert set(shop.documents()) == {"m-hose", "s-lamp", "s-chair"}
     manifests = sorted((shop.folder / "home" / "runs" / ALIAS).glob("*.json"))
-    assert set(json.loads(manifests[-1].read_text())["schemas"]) == {"merchant", "storefront", "partner"}
+    schemas = json.loads(manifests[-1].read_text())["schemas"]
+    languages = {"merchant": {"de": 1}, "storefront": {"en": 3}, "partner": {"fr": 1}}
+    assert {name: told["languages"] for name, told in schemas.items()} == languages
+    shop.write("partner.jsonl", json.dumps({"id": "p-chair", "libelle": "Der Stuhl ist aus Buche und kann klappen"}))
+    done = CliRunner().invoke(main, ["check", str(shop.folder / "shop.toml"), "--index", ALIAS, "--json"])
+    drift = {one["name"]: one["drift"] for one in json.loads(done.stdout)}
+    said = ["language de in 100% of the documents, was 0%", "language fr in 0% of the documents, was 100%"]
+    assert drift["merchant"] == drift["storefront"] == []
+    assert drift["partner"][-2:] == said
 
 
 def test_a_broken_source_costs_no_document(shop: Shop) -> None:

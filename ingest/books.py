@@ -20,7 +20,7 @@ from ingest.state import IndexState, state_path
 from ingest.sweep import MAX_DELETE_FRACTION, delete_gone, find_gone
 from ingest.target import Target
 
-log = logging.getLogger("ingest.books")
+log = logging.getLogger("polyrank.ingest.books")
 
 Deletes = Literal["feed", "index", "off"]
 DELETES: tuple[Deletes, ...] = ("feed", "index", "off")

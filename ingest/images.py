@@ -1,8 +1,6 @@
 """Image vectors of documents: given by the feed, or made by an encoder of the pictures that the feed names."""
 
 import hashlib
-import logging
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,16 +17,17 @@ from plugin.index import REPLACED_BY, IndexConflictError, VectorField, vectors_o
 from rerank.errors import ModelInputError
 from rerank.image_encoder import MAX_BATCH, ImageEncoder, load_image_encoder
 
-log = logging.getLogger("ingest.images")
-
-SHOWN = 3
-"""Failures of one kind that the log names."""
-
 MADE_OF = "image_hash"
 """The field of a stored document that says what its image vector was made of."""
 
-KeptImages = Callable[[Sequence[str]], Mapping[str, tuple[str, NDArray[np.float32]]]]
-"""Ids -> what the vectors that the index holds of their images were made of, and these vectors."""
+Pictures = Mapping[str, tuple[str, NDArray[np.float32]]]
+"""Id -> what the vector that the index holds of its image was made of, and that vector."""
+
+NO_PICTURES: Pictures = {}
+KeptImages = Callable[[Sequence[str]], Pictures]
+"""Brings what the index holds of ids."""
+
+PROBLEM = "image ("
 
 
 class ImageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -39,7 +38,8 @@ class ImageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     fingerprint: str | None = None
     dimension: int | None = None
     folder: str = "."
-    hosts: list[str] = []
+    hosts: tuple[str, ...] = ()
+    private_hosts: tuple[str, ...] = ()
     max_megabytes: float = 20.0
     timeout_s: float = 10.0
 
@@ -51,7 +51,6 @@ class Images:
     vector: VectorField
     encoder: ImageEncoder | None = None
     reader: PictureReader = field(default_factory=lambda: PictureReader(Path()))
-    failures: Counter[str] = field(default_factory=Counter)
 
     def fingerprint(self) -> dict[str, Any]:
         """Return what an image vector depends on, beside the image."""
@@ -82,7 +81,8 @@ def open_images(config: ImageConfig | None) -> Images | None:
     encoder = load_image_encoder(Path(config.encoder))
     made = VectorField(encoder.space, encoder.dimension, encoder.manifest.name, "image", encoder.fingerprint)
     limit = int(config.max_megabytes * 1e6)
-    return Images(made, encoder, PictureReader(Path(config.folder), tuple(config.hosts), limit, config.timeout_s))
+    hosts, private = (tuple(map(str.lower, names)) for names in (config.hosts, config.private_hosts))
+    return Images(made, encoder, PictureReader(Path(config.folder), hosts, private, limit, config.timeout_s))
 
 
 def images_of_index(meta: Mapping[str, Any], index: str) -> Images | None:
@@ -132,9 +132,7 @@ class Encoded:
     failed: frozenset[str]
 
 
-def encode_images(
-    documents: Sequence[Document], images: Images, known: Sequence[str] = (), kept: KeptImages | None = None
-) -> Encoded:
+def encode_images(documents: Sequence[Document], images: Images, kept: Pictures = NO_PICTURES) -> Encoded:
     """Return the documents with the vectors of their images; as many, in the same order.
 
     A document whose image cannot be had is left without a vector and says so among its problems.
@@ -142,15 +140,13 @@ def encode_images(
     Args:
         documents: with hashes, as `check_images` leaves them.
         images: with an encoder; without one nothing is done.
-        known: ids that the index may hold.
-        kept: brings what it holds; None: every image is read.
+        kept: what the index holds of them.
     """
     pictured = {one.id: one for one in documents if one.image and one.image_hash}
     if images.encoder is None or not pictured:
         return Encoded(documents, 0, frozenset())
-    asked = [one for one in known if one in pictured]
-    found = kept(asked) if kept is not None and asked else {}
-    vectors = {key: vector for key, (made_of, vector) in found.items() if made_of == pictured[key].image_hash}
+    same = [key for key, (made_of, _) in kept.items() if key in pictured and pictured[key].image_hash == made_of]
+    vectors = {key: kept[key][1] for key in same}
     wanted = [one for key, one in pictured.items() if key not in vectors]
     failed: dict[str, str] = {}
     for start in range(0, len(wanted), MAX_BATCH):  # a batch of the run at once may be gigabytes
@@ -159,6 +155,11 @@ def encode_images(
             vectors |= zip(read, images.encoder.encode(list(read.values())), strict=True)
     done = [_with(one, vectors.get(one.id), failed.get(one.id)) for one in documents]
     return Encoded(done, len(wanted) - len(failed), frozenset(failed))
+
+
+def image_problems(document: Document) -> list[str]:
+    """Return why the document has no vector of its image, as `encode_images` put it among its problems."""
+    return [problem for problem in document.problems if problem.startswith(PROBLEM)]
 
 
 def _read(
@@ -174,13 +175,10 @@ def _read(
             read[one.id] = encoder.decode(answer)
         except ModelInputError as error:
             failed[one.id] = str(error)
-            images.failures[str(error)] += 1
-            if images.failures[str(error)] <= SHOWN:
-                log.warning("%s:%d: the image %.200s: %s", one.record.feed, one.record.line, one.image, error)
     return read
 
 
 def _with(document: Document, vector: NDArray[np.float32] | None, failure: str | None) -> Document:
     if failure is None:
         return replace(document, image_vector=vector)
-    return replace(document, image_hash="", problems=(*document.problems, f"image ({failure})"))
+    return replace(document, image_hash="", problems=(*document.problems, f"{PROBLEM}{failure})"))

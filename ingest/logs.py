@@ -12,14 +12,19 @@ class _Stderr(logging.Handler):
         click.echo(self.format(record), err=True)
 
 
+LEVELS = {"polyrank": logging.INFO, "rerank": logging.WARNING}
+"""Loggers of this command and of what it loads (translators, dictionaries), each with what is told of it."""
+
+
 def log_to_stderr(*, as_json: bool = False) -> None:
-    """Send what polyrank's loggers say to stderr, from "info" on; a second call replaces the first."""
+    """Send what polyrank's loggers say to stderr; a second call replaces the first."""
     handler = _Stderr()
     if as_json:
         from rerank.service.logs import JsonLines  # a web framework comes with it, which text needs not
 
         handler.setFormatter(JsonLines())
-    logger = logging.getLogger("polyrank")
-    logger.handlers = [handler]
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
+    for name, level in LEVELS.items():
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.setLevel(level)
+        logger.propagate = False

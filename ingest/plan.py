@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from ingest.clean import Brands
+from ingest.images import ImageConfig, open_images
 from ingest.stages import Stages
 from ingest.translate import TranslationMemory
 from ingest.translation_store import TranslationStore
@@ -21,7 +22,7 @@ from rerank.understanding.language import ScriptDetector, load_detector
 class Plan:
     """The part of a run that needs no cluster. `brands`: pairs of a spelling and the one to use. `knows`: dictionaries
     help to tell languages; `translates`: they translate, too. `embeds` with the bundle `embedder` (None: the shipped
-    one)."""
+    one). `images`: what encodes pictures, if anything does."""
 
     alias: str
     languages: tuple[str, ...]
@@ -34,6 +35,7 @@ class Plan:
     protect: tuple[str, ...] = ()
     embeds: bool = False
     embedder: Path | None = None
+    images: ImageConfig | None = None
 
     def build(self) -> Stages:
         """Load models and dictionaries.
@@ -48,7 +50,8 @@ class Plan:
             limited = build_translator(DICTIONARIES_ALONE, partial(translators.translator, self.alias))
             memory = open_memory(self.alias, limited, self.protect)
         template = embedder.template if embedder else None
-        return replace(bare_stages(self, translators), memory=memory, embedder=embedder, template=template)
+        bare = replace(bare_stages(self, translators), images=open_images(self.images))
+        return replace(bare, memory=memory, embedder=embedder, template=template)
 
 
 def bare_stages(plan: Plan, translators: Translators | None) -> Stages:

@@ -5,6 +5,7 @@ state are done here, in the order of the feed. The slowest stage sets the pace, 
 memory.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
@@ -14,6 +15,7 @@ from ingest.ahead import ahead
 from ingest.dead_letters import DeadLetterFile
 from ingest.document import Document
 from ingest.feeds import Feed
+from ingest.images import image_problems
 from ingest.lanes import Lanes, OwnProcess
 from ingest.ledger import Ledger
 from ingest.report import Tally
@@ -21,7 +23,11 @@ from ingest.sinks import Sink
 from ingest.stages import Batch, Chunk, Stages, check, embed, prepare, see, translate
 from rerank.understanding.vocabulary import VocabularyCounter
 
+log = logging.getLogger("polyrank.ingest.run")
+
 BATCH_SIZE = 256
+SHOWN = 3
+"""Images of one kind of failure that the log names."""
 
 
 def read_chunks(feeds: Iterable[Feed], size: int, limit: int | None = None) -> Iterator[Chunk]:
@@ -94,8 +100,7 @@ def run_stages(
     prepared = lanes.run((prepare,), _timed(items, tally))
     compared = ahead(_compared(prepared, stages, tally, book, counter))
     try:
-        embedded = lanes.run((translate, embed), compared)
-        for batch in ahead(see(one, stages) for one in embedded):
+        for batch in lanes.run((translate, embed, see), compared):
             with tally.timed("index"):
                 _write(batch, sink, dead_letters, tally, book)
             on_batch(tally)
@@ -139,6 +144,8 @@ def _changed(batch: Batch, stages: Stages, ledger: Ledger) -> Batch:
     ledger.meet(batch.letters, batch.feed)
     ledger.meet_ids(batch.deletes)
     embedded = [one.id for one in found.documents if one.id in found.known and found.known[one.id].vector is not None]
+    there = {key for key, one in found.known.items() if not one.deleted}
+    pictured = [one.id for one in found.documents if one.image_hash and one.id in there]
     return replace(
         batch,
         documents=found.documents,
@@ -148,6 +155,7 @@ def _changed(batch: Batch, stages: Stages, ledger: Ledger) -> Batch:
         known={one.id: found.known[one.id] for one in found.documents if one.id in found.known},
         contents=found.contents,
         kept=stages.kept_vectors(embedded) if embedded else {},
+        pictures=stages.kept_images(pictured) if pictured and stages.kept_images is not None else {},
     )
 
 
@@ -160,6 +168,7 @@ def _write(batch: Batch, sink: Sink, dead_letters: DeadLetterFile, tally: Tally,
         if outcome.result == "failed":
             letters.append(document.record.letter(outcome.reason))
         else:
+            _tell_of_images(document, tally)
             tally.count(document, outcome.result)
     if batch.deletes:
         gone = sink.delete(batch.deletes)
@@ -170,3 +179,11 @@ def _write(batch: Batch, sink: Sink, dead_letters: DeadLetterFile, tally: Tally,
         tally.reasons[letter.reason.split(":")[0]] += 1
         version = letter.version or ledger.version or None
         dead_letters.write(replace(letter, source=letter.source or batch.feed, version=version))
+
+
+def _tell_of_images(document: Document, tally: Tally) -> None:
+    """Name the first images of each kind of failure; the tally has how many there are."""
+    for problem in image_problems(document):
+        if tally.problems[problem] < SHOWN:
+            record = document.record
+            log.warning("%s:%d: %s: %.200s", record.feed, record.line, problem, document.image)

@@ -113,6 +113,7 @@ class RunOptions:
             protect=tuple(self.translation.protect),
             embeds=self.embed,
             embedder=self.embedder,
+            images=self.images,
         )
 
     def book_rules(self) -> BookRules:
@@ -195,7 +196,7 @@ def _run(
             tell("compiling dictionaries and counting the catalogue's words ...")
             working.prepare(target.languages)
             if options.whole_catalogue:
-                reading = replace(plan, translates=False, embeds=False)
+                reading = replace(plan, translates=False, embeds=False, images=None)
                 with closing(open_lanes(options.on, options.workers, reading, bare)) as lanes:
                     counted = count_words(read_chunks(feeds, options.batch_size, options.limit), lanes)
                 _write_vocabulary(resources.folder, options, feeds, counted)
@@ -261,7 +262,7 @@ def rehearse(
         served = tuple(read_meta(client, index)["languages"])
         languages = tuple(dict.fromkeys([*served, *options.languages]))
         target = Target(client, index, languages, VECTOR_FIELD, Patience(0.0))
-    plan = replace(options.plan(languages), embeds=False)
+    plan = replace(options.plan(languages), embeds=False, images=None)
     images = open_images(options.images) or (images_of_index(read_meta(client, index), index) if index else None)
     stages = replace(bare_stages(plan, translators), images=images, sees=False)
     fingerprint = _fingerprints(languages, options, working, embedder, images)

@@ -12,7 +12,7 @@ from ingest.clean import NO_ALIASES, Brands, clean, is_tombstone, record_id
 from ingest.detection import PriorDetector
 from ingest.document import TRANSLATED_FIELDS, DeadLetter, Document, Record
 from ingest.embed import KeptVectors, embed_documents, no_vectors
-from ingest.images import Images, KeptImages, check_images, encode_images
+from ingest.images import NO_PICTURES, Images, KeptImages, Pictures, check_images, encode_images
 from ingest.languages import assign_languages
 from ingest.state import Known
 from ingest.translate import TranslationMemory, translate_documents
@@ -35,7 +35,8 @@ class Batch:
 
     `feed` is whose they are, `deletes` the ids that it says are gone. What follows is set when the batch is compared
     with what the index holds: how many documents were taken out, how many ids the run had met before, what is known
-    of the others, the hash of each one's content, and the vectors that the index holds of them (`kept`). Embedding
+    of the others, the hash of each one's content, and the vectors that the index holds of them (`kept`) and of their
+    images (`pictures`). Embedding
     sets the hash of each one's text (`vectors`) and how many were read by the model; `images` counts pictures that
     were. `seconds` by stage grow on the way.
     """
@@ -52,6 +53,7 @@ class Batch:
     known: Mapping[str, Known] = field(default_factory=dict)
     contents: Mapping[str, bytes] = field(default_factory=dict)
     kept: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    pictures: Pictures = field(default_factory=dict)
     vectors: Mapping[str, bytes] = field(default_factory=dict)
     embedded: int = 0
     images: int = 0
@@ -142,15 +144,16 @@ def check(batch: Batch, stages: Stages) -> Batch:
     return replace(batch, documents=documents, letters=[*batch.letters, *letters])
 
 
-def see(batch: Batch, stages: Stages) -> Batch:
+def see(item: Chunk | Batch, stages: Stages) -> Batch:
     """Give documents vectors of their images where there is an encoder; those of the same image are kept."""
+    batch = _prepared(item, stages)
     if stages.images is None or not stages.sees:
         return batch
     begun = perf_counter()
-    known = [key for key, one in batch.known.items() if not one.deleted]
-    found = encode_images(batch.documents, stages.images, known, stages.kept_images)
+    found = encode_images(batch.documents, stages.images, batch.pictures)
     due = {key: one for key, one in batch.contents.items() if key not in found.failed}  # the others are tried again
-    return replace(batch, documents=found.documents, contents=due, images=found.made).after("images", begun)
+    done = replace(batch, documents=found.documents, contents=due, images=found.made, pictures=NO_PICTURES)
+    return done.after("images", begun)
 
 
 def _prepared(item: Chunk | Batch, stages: Stages) -> Batch:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import trustme
 from PIL import Image
 
 from ingest.clean import clean
@@ -19,7 +21,7 @@ from ingest.document import DeadLetter, Document, Record
 from ingest.errors import IngestError
 from ingest.image_vector import parse_vector
 from ingest.images import ImageConfig, Images, check_images, encode_images, images_of_index, open_images
-from ingest.pictures import PictureError, PictureReader
+from ingest.pictures import PictureError, PictureReader, is_public
 from plugin.index import IndexConflictError, IndexSpec, VectorField
 from rerank.image_encoder import ImageEncoder
 from tests.rerank.tiny_images import tiny_image_encoder
@@ -39,11 +41,20 @@ def cleaned(**fields: Any) -> Document:
 
 
 @contextmanager
-def web(answers: dict[str, tuple[int, bytes]], dripping: threading.Event | None = None) -> Iterator[str]:
-    """Serve bodies by path; /slow sends a byte now and then until the event."""
+def web(
+    answers: dict[str, tuple[int, bytes]],
+    dripping: threading.Event | None = None,
+    *,
+    asked: list[str] | None = None,
+    context: ssl.SSLContext | None = None,
+) -> Iterator[str]:
+    """Serve bodies by path; /slow sends a byte now and then until the event. `asked` gets each request's host; with a
+    `context` the server talks TLS."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if asked is not None:
+                asked.append(self.headers["Host"].lower())
             status, body = answers.get(self.path, (404, b""))
             self.send_response(status)
             if status == 302:
@@ -60,6 +71,8 @@ def web(answers: dict[str, tuple[int, bytes]], dripping: threading.Event | None 
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        if context is not None:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
@@ -152,15 +165,15 @@ def test_only_changed_pictures_are_encoded(images: Images, tmp_path: Path) -> No
     assert (made.made, made.failed) == (1, frozenset())
     stored = {"1": (document.image_hash, np.asarray(document.image_vector))}
     (same,) = prepared(images, cleaned(image="a.png", price="3"))
-    again = encode_images([same], images, ["1"], lambda ids: stored)
+    again = encode_images([same], images, stored)
     assert again.made == 0
     assert again.documents[0].image_vector == pytest.approx(document.image_vector)
-    assert encode_images([same], images, ["1"], None).made == 1
+    assert encode_images([same], images).made == 1
     paint(tmp_path / "a.png", (0, 0, 255))
     os.utime(tmp_path / "a.png", ns=(1, 1))
     (changed,) = prepared(images, cleaned(image="a.png"))
     assert changed.source(["en"])["image_hash"] != first.source(["en"])["image_hash"]
-    assert encode_images([changed], images, ["1"], lambda ids: stored).made == 1
+    assert encode_images([changed], images, stored).made == 1
 
 
 def test_a_picture_that_cannot_be_had_leaves_its_product_without_a_vector(images: Images, tmp_path: Path) -> None:
@@ -189,7 +202,7 @@ def test_pictures_from_the_web_are_bounded_in_size_and_time(tmp_path: Path) -> N
     body = paint(tmp_path / "red.png", (255, 0, 0))
     served = {"/red.png": (200, body), "/huge": (200, b"x" * 3000), "/moved": (302, b""), "/slow": (200, b"")}
     with web(served, end) as url:
-        reader = PictureReader(tmp_path, ("127.0.0.1",), max_bytes=2000, timeout_s=0.5)
+        reader = PictureReader(tmp_path, private_hosts=("127.0.0.1",), max_bytes=2000, timeout_s=0.5)
         asked = ["/red.png", "/huge", "/moved", "/none", "/slow"]
         found = reader.read([url + path for path in asked])
         end.set()
@@ -201,7 +214,57 @@ def test_pictures_from_the_web_are_bounded_in_size_and_time(tmp_path: Path) -> N
         PictureError("timed out"),
     ]
     assert reader.read([url + "/red.png"]) == [PictureError("cannot be reached")]
-    assert PictureReader(tmp_path, ("*",)).read(["http://127.0.0.1:1/x"]) == [PictureError("cannot be reached")]
+    nobody = PictureReader(tmp_path, private_hosts=("127.0.0.1",))
+    assert nobody.read(["http://127.0.0.1:1/x"]) == [PictureError("cannot be reached")]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]"])
+def test_a_host_of_the_own_network_is_not_asked_unless_it_is_named_as_such(host: str, tmp_path: Path) -> None:
+    body = paint(tmp_path / "red.png", (255, 0, 0))
+    asked: list[str] = []
+    with web({"/red.png": (200, body)}, asked=asked) as url:
+        address = f"http://{host}:{url.rpartition(':')[2]}/red.png"
+        for hosts in (("*",), (host.strip("[]").lower(), "127.0.0.1", "localhost")):
+            assert PictureReader(tmp_path, hosts).read([address]) == [PictureError("a host of a private network")]
+        assert asked == []
+        assert PictureReader(tmp_path, ("*",), (host.strip("[]").lower(),)).read([address]) == [body]
+        assert asked == [address.removeprefix("http://").removesuffix("/red.png").lower()]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0"),
+        *("224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1%eth0", "fc00::1", "ff02::1"),
+        *("::ffff:10.0.0.1", "2002:7f00:1::", "64:ff9b::a9fe:a9fe"),
+    ],
+)
+def test_addresses_of_the_own_network(address: str) -> None:
+    assert not is_public(address)
+
+
+def test_public_addresses() -> None:
+    assert all(map(is_public, ["93.184.216.34", "2606:2800:220:1::1", "::ffff:93.184.216.34", "64:ff9b::5db8:d822"]))
+
+
+@pytest.mark.parametrize(("name", "fits"), [("localhost", True), ("pictures.example", False)])
+def test_a_certificate_must_be_of_the_host_that_was_named(
+    name: str, fits: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(name).configure_cert(context)
+    with web({"/a.png": (200, b"picture")}, context=context) as url:
+        reader = PictureReader(tmp_path, private_hosts=("localhost",))
+        (found,) = reader.read([f"https://localhost:{url.rpartition(':')[2]}/a.png"])
+    assert found == (b"picture" if fits else PictureError("cannot be reached"))
+
+
+def test_a_pipe_is_no_picture(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    assert PictureReader(tmp_path).read(["a.png"]) == [PictureError("no such file")]
 
 
 def test_a_run_that_says_nothing_of_images_goes_by_the_index(images: Images) -> None:

@@ -15,11 +15,14 @@ from ingest.dead_letters import DeadLetterFile
 from ingest.document import Document, Record
 from ingest.errors import FeedError, IngestError
 from ingest.feeds import open_feed
+from ingest.images import ImageConfig
 from ingest.lanes import Lanes, OwnProcess, Pool, TranslatingHere, open_lanes
 from ingest.plan import Plan
 from ingest.run import read_chunks, run_stages
 from ingest.sinks import ListSink
 from ingest.stages import Batch, Chunk, Stages, prepare, translate
+from tests.ingest.test_images import paint
+from tests.rerank.tiny_images import tiny_image_encoder
 
 DEMO = Path(__file__).parents[2] / "demo" / "catalogue.jsonl"
 PLAN = Plan("lanes", ("en", "de", "fr"), knows=False, embeds=True)
@@ -140,3 +143,24 @@ def test_a_service_translates_from_this_process(stages: Stages) -> None:
     batches = list(lanes.run((translate, prepare), [Chunk([Record("feed", 1, {"id": "1", "title": "Lamp"})])]))
     assert far.steps == ["prepare"]
     assert [one.id for one in batches[0].documents] == ["1"]
+
+
+@pytest.mark.parametrize("kind", ["own", "pool"])
+def test_pictures_are_encoded_where_the_other_models_run(
+    kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tiny_image_encoder(tmp_path / "encoder")
+    paint(tmp_path / "red.png", (255, 0, 0))
+    config = ImageConfig(encoder=str(tmp_path / "encoder"), folder=str(tmp_path))
+    plan = replace(BARE, images=config)
+    stages, sink = plan.build(), ListSink()
+    named = ["red.png", *[f"gone{number}.png" for number in range(5)]]
+    records = [Record("feed", place, {"id": name, "title": "Lamp", "image": name}) for place, name in enumerate(named)]
+    lanes = Counted(stages) if kind == "own" else Pool(plan, 1)
+    with closing(lanes), DeadLetterFile(tmp_path / "dead") as letters, caplog.at_level("WARNING", "polyrank"):
+        tally = run_stages([Chunk(records)], stages, sink, letters, lanes=lanes)
+    if isinstance(lanes, Counted):
+        assert lanes.steps == ["prepare", "translate", "embed", "see"]
+    assert [key for key, one in sink.documents.items() if one.image_vector is not None] == ["red.png"]
+    assert (tally.images, tally.problems) == (1, {"image (no such file)": 5})
+    assert caplog.messages == [f"feed:{place}: image (no such file): gone{place - 1}.png" for place in (1, 2, 3)]

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 from ingest.clean import Brands
@@ -12,7 +11,8 @@ from ingest.document import DeadLetter
 from ingest.errors import PARTIAL, FeedError
 from ingest.feeds import Feed
 from ingest.languages import assign_languages
-from ingest.run import feed_key
+from ingest.report import MAX_REASONS, OTHER_REASONS
+from ingest.run import feed_key, read_chunks
 from ingest.seen import SeenIds
 from ingest.sources.schema import filled
 from ingest.sources.source import SCHEMA, Source
@@ -132,9 +132,8 @@ def _check(
 ) -> FeedCheck:
     check = FeedCheck(source.name)
     try:
-        entries = islice(source.entries(), limit)
-        while chunk := list(islice(entries, ROWS)):
-            batch = clean_batch(chunk, brands)
+        for chunk in read_chunks([source], ROWS, limit):
+            batch = clean_batch(chunk.entries, brands)
             check.records += batch.read
             check.repeated += batch.read - len(batch.documents) - len(batch.letters) - len(batch.deletes)
             check.deletes += len(batch.deletes)
@@ -156,7 +155,10 @@ def _check(
 
 def _count_letter(check: FeedCheck, letter: DeadLetter) -> None:
     check.dead += 1
-    _count(check.reasons, letter.reason.split(":")[0], f"{letter.feed}:{letter.line}: {letter.reason}"[:200])
+    known = letter.kind in check.reasons or len(check.reasons) < MAX_REASONS
+    _count(
+        check.reasons, letter.kind if known else OTHER_REASONS, f"{letter.feed}:{letter.line}: {letter.reason}"[:200]
+    )
 
 
 def _count(found: dict[str, tuple[int, str]], name: str, place: str) -> None:

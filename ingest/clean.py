@@ -147,16 +147,24 @@ def record_id(fields: Mapping[str, Any]) -> str | None:
 
 def _sorted_out(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split a record into our fields and the rest."""
-    present = {_plain_name(str(key)): key for key in fields}
     ours: dict[str, Any] = {}
     taken = set()
-    for name, aliases in FIELD_NAMES.items():
-        keys = [present[alias] for alias in aliases if alias in present]
+    for name, keys in _layout(tuple(fields)):
         found = next((key for key in keys if fields[key] not in (None, "", [])), None)
         if found is not None:
             ours[name] = fields[found]
             taken.add(found)
     return ours, {str(key): value for key, value in fields.items() if key not in taken}
+
+
+@lru_cache(1000)
+def _layout(keys: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return our names, each with the keys of a record that may hold it, the first choice first."""
+    present = {_plain_name(str(key)): key for key in keys}
+    found = (
+        (name, tuple(present[alias] for alias in names if alias in present)) for name, names in FIELD_NAMES.items()
+    )
+    return tuple((name, keys) for name, keys in found if keys)
 
 
 @lru_cache(10_000)
@@ -167,11 +175,10 @@ def _plain_name(key: str) -> str:
 def _identifier(value: Any) -> tuple[str | None, str]:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
+    if value is None:
+        return None, "the record has no id"
     if isinstance(value, bool) or not isinstance(value, str | int):
-        return (
-            None,
-            "the record has no id" if value is None else f"the id must be text or a whole number, not {value!r}",
-        )
+        return None, f"the id must be text or a whole number: found {str(value)[:80]}"
     doc_id = clean_text(str(value), markup=False)
     if not doc_id:
         return None, "the record has no id"

@@ -1,5 +1,6 @@
 """What flows through a run: Record -> Document -> bulk action, or a DeadLetter. A stage returns a new one."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 
 from plugin.index import IMAGE_FIELD, VECTOR_FIELD
 from rerank.protocols import UNDETERMINED, Detection
+
+QUOTED = re.compile(r"'[^']*'")
 
 TRANSLATED_FIELDS = ("title", "text", "attributes")
 """The fields of a document that exist in several languages."""
@@ -54,6 +57,11 @@ class DeadLetter:
     source: str = ""
     prior: str | None = None
     version: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """The reason without what it quotes of this record, by which reports count."""
+        return QUOTED.sub("'...'", self.reason.split(":")[0])
 
 
 @dataclass(frozen=True, slots=True)

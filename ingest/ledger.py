@@ -129,5 +129,6 @@ class Ledger:
 
     def _content(self, document: Document, languages: Sequence[str]) -> bytes:
         # As the source has it: neither translations, unless another source gave them, nor vectors.
-        encoded = encode_json(replace(document, embedding=None).source(languages))
+        bare = document if document.embedding is None else replace(document, embedding=None)
+        encoded = encode_json(bare.source(languages))
         return hashlib.blake2b(encoded, digest_size=16, key=self._key).digest()

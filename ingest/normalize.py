@@ -4,6 +4,7 @@ import math
 import re
 import unicodedata
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from ingest.html_text import html_to_text
@@ -11,6 +12,9 @@ from ingest.html_text import html_to_text
 INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff\ufffe\uffff]|[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 SUSPECT = re.compile(r"[^\t\n\r\x20-\x7e]|[<&\\]")
 """What makes ASCII text worth a second look; most has none of it."""
+
+SHORT_CHARS = 40
+"""Longer values seldom come again."""
 
 C1_CONTROL = re.compile("[\x80-\x9f]")
 ESCAPED_BREAK = re.compile(r"\\r\\n|\\[nrt](?![a-z]{3})")
@@ -51,15 +55,21 @@ def clean_text(text: str, *, markup: bool = True) -> str:
 def clean_value(value: Any) -> Any:
     """Return a JSON value with clean strings, without nulls, numbers that JSON lacks, and blank keys."""
     if isinstance(value, str):
-        return clean_text(value, markup=False)
+        return _clean_short(value) if len(value) <= SHORT_CHARS else clean_text(value, markup=False)
     if isinstance(value, dict):
-        pairs = ((clean_text(str(key), markup=False), clean_value(item)) for key, item in value.items())
+        pairs = ((_clean_short(str(key)), clean_value(item)) for key, item in value.items())
         return {key: item for key, item in pairs if key and item is not None}
     if isinstance(value, list):
         return [item for item in map(clean_value, value) if item is not None]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+@lru_cache(20_000)
+def _clean_short(text: str) -> str:
+    """Names and values of attributes, which come again and again."""
+    return clean_text(text, markup=False)
 
 
 def parse_price(value: Any) -> tuple[float | None, str | None]:

@@ -8,10 +8,13 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from ingest.document import Document
+from ingest.document import DeadLetter, Document
 from ingest.errors import OK, PARTIAL, SOURCE
 from ingest.stages import Batch
 from plugin.bulk import Result
+
+MAX_REASONS = 200
+OTHER_REASONS = "other reasons"
 
 
 @dataclass(slots=True)
@@ -78,6 +81,12 @@ class Tally:
         self.languages[document.language] += 1
         self.translated.update(document.translated.keys())
         self.problems.update(document.problems)
+
+    def count_letter(self, letter: DeadLetter) -> None:
+        """Count a dead letter; past `MAX_REASONS` kinds of reasons all further ones are one."""
+        self.dead += 1
+        known = letter.kind in self.reasons or len(self.reasons) < MAX_REASONS
+        self.reasons[letter.kind if known else OTHER_REASONS] += 1
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from ingest.ahead import ahead
 from ingest.dead_letters import DeadLetterFile
-from ingest.document import Document
+from ingest.document import DeadLetter, Document, Record
+from ingest.errors import FeedError
 from ingest.feeds import Feed
 from ingest.images import image_problems
 from ingest.lanes import Lanes, OwnProcess
@@ -26,6 +27,9 @@ from rerank.understanding.vocabulary import VocabularyCounter
 log = logging.getLogger("polyrank.ingest.run")
 
 BATCH_SIZE = 256
+CHUNK_CHARS = 4_000_000
+"""A chunk whose texts are longer ends: a line may have millions of characters, and a hundred are no small batch."""
+
 SHOWN = 3
 """Images of one kind of failure that the log names."""
 
@@ -35,15 +39,35 @@ def read_chunks(feeds: Iterable[Feed], size: int, limit: int | None = None) -> I
 
     Args:
         feeds: where records come from.
-        size: entries a chunk.
+        size: entries a chunk, at most.
         limit: stop after so many entries.
     """
     left = limit
     for feed in feeds:
-        entries = islice(feed.entries(), left)
-        while chunk := list(islice(entries, size)):
+        for chunk in _chunks(islice(feed.entries(), left), size):
             left = None if left is None else left - len(chunk)
             yield Chunk(chunk, feed_key(feed.name))
+
+
+def _chunks(entries: Iterable[Record | DeadLetter], size: int) -> Iterator[list[Record | DeadLetter]]:
+    """Give up to `size` entries at a time, fewer of such that are long: several chunks are in memory at once. What came
+    before a feed breaks off comes through."""
+    chunk: list[Record | DeadLetter] = []
+    chars, failure = 0, None
+    try:
+        for entry in entries:
+            chunk.append(entry)
+            texts = entry.fields.values() if isinstance(entry, Record) else (entry.raw,)
+            chars += sum(len(text) for text in texts if isinstance(text, str))
+            if len(chunk) == size or chars > CHUNK_CHARS:
+                yield chunk
+                chunk, chars = [], 0
+    except FeedError as error:
+        failure = error
+    if chunk:
+        yield chunk
+    if failure is not None:
+        raise failure
 
 
 def feed_key(name: str) -> str:
@@ -175,8 +199,7 @@ def _write(batch: Batch, sink: Sink, dead_letters: DeadLetterFile, tally: Tally,
         ledger.bury(batch.deletes, gone, batch.feed)
         tally.deleted += sum(outcome.result == "deleted" for outcome in gone)
     for letter in letters:
-        tally.dead += 1
-        tally.reasons[letter.reason.split(":")[0]] += 1
+        tally.count_letter(letter)
         version = letter.version or ledger.version or None
         dead_letters.write(replace(letter, source=letter.source or batch.feed, version=version))
 

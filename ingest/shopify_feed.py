@@ -1,7 +1,7 @@
 """Shopify's product export: a CSV with a row per variant and per further image, the product's own columns on its
 first row alone."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -17,6 +17,9 @@ OURS: Mapping[str, str] = {
     "Variant Price": "price",
     "Variant Barcode": "gtin",
 }
+MAX_VARIANTS = 2048
+"""Shopify's own limit for a product; rows beyond it are not held together."""
+
 PLAIN_OPTION = ("Title", "Default Title")
 """The option of a product that has none."""
 
@@ -30,6 +33,7 @@ class ShopifyFeed(CsvFeed):
         for handle, rows in groupby(super().entries(), _handle):
             variants: list[Record] = []
             product: Mapping[str, Any] | None = None
+            many = False
             for row in rows:
                 if isinstance(row, DeadLetter) or handle is None:
                     yield row
@@ -37,10 +41,17 @@ class ShopifyFeed(CsvFeed):
                 product = row.fields if product is None else product
                 if "Title" in row.fields or any(name in row.fields for name in VARIANT):
                     variants.append(row)
-            shared = _of_the_product(product or {})
-            for row in variants:
-                fields = _variant({**shared, **row.fields}, single=len(variants) == 1)
-                yield Record(row.feed, row.line, fields)
+                if len(variants) == MAX_VARIANTS:
+                    yield from _records(product or {}, variants, single=False)
+                    variants = []
+                    many = True
+            yield from _records(product or {}, variants, single=len(variants) == 1 and not many)
+
+
+def _records(product: Mapping[str, Any], variants: Sequence[Record], *, single: bool) -> Iterator[Record]:
+    shared = _of_the_product(product)
+    for row in variants:
+        yield Record(row.feed, row.line, _variant({**shared, **row.fields}, single=single))
 
 
 def _of_the_product(first_row: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from ingest.errors import FeedError
 from rerank.errors import MissingExtraError
@@ -34,6 +34,9 @@ XML_ENCODING = re.compile(rb"""<\?xml[^>]*\sencoding\s*=\s*["']([A-Za-z0-9._-]+)
 PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 ONE_BYTE = ("utf-8", "ascii", "iso8859", "cp125", "cp437", "cp850", "koi8", "mac")
 """Codecs in which a bad byte can stand as a lone surrogate; in others it becomes U+FFFD."""
+
+BAD_BYTE = re.compile("[\udc80-\udcff]")
+"""A byte that is not of the encoding, as "surrogateescape" lets it through."""
 
 DAMAGED: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, lzma.LZMAError, UnicodeError)
 if zstd is not None:
@@ -117,20 +120,37 @@ def _bounded(text: io.TextIOWrapper) -> Iterator[str | LongLine]:
         yield LongLine(head, chars)
 
 
+class _Eager(io.RawIOBase):
+    """A packed file that gives what it has unpacked before it says that the rest is damaged."""
+
+    def __init__(self, packed: io.BufferedIOBase) -> None:
+        self._packed = packed
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read as much as one step of unpacking gives."""
+        data = self._packed.read1(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
 def _unpacked(raw: BinaryIO, name: str) -> io.RawIOBase:
     start = raw.read(6)
     raw.seek(0)
     kind = next((kind for magic, kind in PACKED.items() if start.startswith(magic)), None)
     if kind == "gz":
-        return cast(io.RawIOBase, gzip.GzipFile(fileobj=raw))
+        return _Eager(gzip.GzipFile(fileobj=raw))
     if kind == "bz2":
-        return cast(io.RawIOBase, bz2.BZ2File(raw))
+        return _Eager(bz2.BZ2File(raw))
     if kind == "xz":
-        return cast(io.RawIOBase, lzma.LZMAFile(raw))
+        return _Eager(lzma.LZMAFile(raw))
     if kind == "zst":
         if zstd is None:
             raise MissingExtraError(f"{name} is packed with zstd; install it: pip install 'polyrank[zstd]'")
-        return cast(io.RawIOBase, zstd.ZstdFile(raw))
+        return _Eager(zstd.ZstdFile(raw))
     return cast(io.RawIOBase, raw)
 
 
@@ -162,7 +182,7 @@ def _errors(encoding: str) -> str:
 
 def readable(text: str) -> bool:
     """Say whether a text of a `TextFile` was valid in the file's encoding."""
-    return text.isascii() or not any("\udc80" <= character <= "\udcff" for character in text)
+    return text.isascii() or BAD_BYTE.search(text) is None
 
 
 def shown(text: str) -> str:

@@ -10,7 +10,9 @@ from rerank.translation.keep import ENGINE as KEEP
 from rerank.translation.protect import translate_protected
 
 MEMORY_ENTRIES = 200_000
-"""Translations kept in memory (tens of MB); attribute lines and titles of variants repeat."""
+MEMORY_CHARS = 500
+"""Translations of texts up to so many characters are kept in memory (tens of MB): attribute lines and titles of
+variants repeat, descriptions seldom do."""
 
 
 class TranslationMemory:
@@ -62,7 +64,7 @@ class TranslationMemory:
         if len(self._known) + len(fresh) > self._entries:
             for key in list(self._known)[: len(self._known) // 2 + 1]:
                 del self._known[key]
-        self._known.update(fresh)
+        self._known.update({one: made for one, made in fresh.items() if len(one[2]) <= MEMORY_CHARS})
         return result
 
     def close(self) -> None:

@@ -37,11 +37,12 @@ class WooCommerceFeed(CsvFeed):
             fields = dict(row.fields)
             parent = parents.get(str(fields.get("Parent", "")))
             if parent is not None:
-                fields = {name: parent[name] for name in INHERITED if name in parent} | fields
+                fields = {**parent, **fields}
             if fields.get("Type") == "variable":
+                inherited = {name: fields[name] for name in INHERITED if name in fields}
                 for key in (fields.get("SKU"), f"id:{fields.get('ID')}"):
                     if key:
-                        parents[key] = fields
+                        parents[key] = inherited
                 while len(parents) > MAX_PARENTS:
                     parents.popitem(last=False)
             yield Record(row.feed, row.line, _product(fields))

@@ -20,6 +20,7 @@ MAX_CHARACTERS = 40
 """Longer values are texts, not names of something."""
 MAX_VALUES = 5000
 """A field with more different values names single products."""
+MAX_FIELDS = 10_000
 MIN_DOCUMENTS = 2
 
 
@@ -46,24 +47,31 @@ class FieldValues:
 
 class ValueCounter:
     """Counts the values of documents: brand, category and attributes, each once a document. A field of more than
-    `MAX_VALUES` is let go at once, so that titles and numbers under some attribute's name do not fill the memory."""
+    `MAX_VALUES` is let go at once, so that titles and numbers under some attribute's name do not fill the memory; past
+    `MAX_FIELDS` no further one is counted, because such names are data themselves."""
 
     def __init__(self) -> None:
         self._counts: dict[str, Counter[str]] = {}
         self._crowded: set[str] = set()
 
-    def add(self, fields: Mapping[str, Any]) -> None:
-        """Count the short texts among the fields of one document; nested fields have their path as name."""
+    def add(self, fields: Mapping[str, Any], under: str = "") -> None:
+        """Count the short texts among the fields of one document; nested fields have their path, which begins with
+        `under`, as name."""
         for name, value in fields.items():
-            if isinstance(value, str) and 0 < len(value.strip()) <= MAX_CHARACTERS and "\t" not in value:
-                self._count(name, " ".join(value.split()))
-            elif isinstance(value, Mapping):
-                self.add({f"{name}.{key}": item for key, item in value.items()})
+            if isinstance(value, str):
+                if 0 < len(value.strip()) <= MAX_CHARACTERS and "\t" not in value:
+                    self._count(under + name, " ".join(value.split()))
+            elif isinstance(value, dict):
+                self.add(value, f"{under}{name}.")
 
     def _count(self, name: str, value: str) -> None:
         if name in self._crowded:
             return
-        counts = self._counts.setdefault(name, Counter())
+        counts = self._counts.get(name)
+        if counts is None:
+            if len(self._counts) + len(self._crowded) >= MAX_FIELDS:
+                return
+            counts = self._counts[name] = Counter()
         counts[value] += 1
         if len(counts) > MAX_VALUES:
             self._crowded.add(name)

@@ -165,6 +165,8 @@ def _primary(prior: str | None) -> str | None:
 
 
 def _by_script(text: str) -> Detection:
+    if not text or ord(max(text)) < _SCRIPTS[0][0]:  # Latin alone, as most are
+        return Detection(UNDETERMINED, 0.0)
     letters = [letter for letter in text if letter.isalpha()]
     scripts = [language for letter in letters if (language := _script(letter))]
     if not scripts:

@@ -1,6 +1,7 @@
 """Feed formats beside JSON lines and CSV: Google Merchant, Shopify, WooCommerce, Parquet, folders, packed files."""
 
 import bz2
+import gzip
 import json
 import lzma
 from collections.abc import Callable, Mapping
@@ -14,7 +15,8 @@ import pyarrow.parquet as parquet
 import pytest
 from backports import zstd
 
-from ingest import text_file
+from ingest import shopify_feed, text_file
+from ingest.document import Record
 from ingest.errors import FeedError
 from ingest.feeds import Feed, open_feed
 from tests.ingest.feed_contract import PRODUCTS, FeedContract, letters, records
@@ -89,6 +91,17 @@ def test_packed_files_are_read_and_a_cut_one_says_so(tmp_path: Path, kind: str) 
     whole.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     with pytest.raises(FeedError, match="to its end"):
         list(open_feed(whole).entries())
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstd.compress])
+def test_what_was_unpacked_before_the_damage_is_read(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    packed = pack("".join(f'{{"id": "{number}"}}\n' for number in range(200)).encode())
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(packed + packed[:-3])
+    given: list[object] = []
+    with pytest.raises(FeedError, match="to its end"):
+        given.extend(open_feed(path).entries())
+    assert len(given) >= 200
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
@@ -218,6 +231,21 @@ WOO = """ID,Type,SKU,Name,"Short description",Description,"Regular price","Sale 
 12,variation,,"Shirt - M",,,21,,,id:10,,Size,M
 13,simple,hat,Hat,,Warm,9,,Clothes,,,,
 """
+
+
+def test_a_shopify_file_of_one_handle_is_not_held_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shopify_feed, "MAX_VARIANTS", 2)
+    rows = [f"h,{'Shirt' if not number else ''},,Lux,sku{number},Size,{number}" for number in range(5)]
+    head = "Handle,Title,Body (HTML),Vendor,Variant SKU,Option1 Name,Option1 Value"
+    entries = open_feed(written(tmp_path / "a.csv", "\n".join([head, *rows]))).entries()
+    first = next(entries)
+    assert isinstance(first, Record)
+    assert first.line == 2
+    found = [first, *entries]
+    assert [one.fields["id"] for one in found if isinstance(one, Record)] == [f"sku{number}" for number in range(5)]
+    assert {str(one.fields["Title"]) for one in found if isinstance(one, Record)} == {
+        f"Shirt, {number}" for number in range(5)
+    }
 
 
 def test_woocommerce_variations_carry_their_parent(tmp_path: Path) -> None:

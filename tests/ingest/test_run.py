@@ -9,8 +9,8 @@ from ingest.document import DeadLetter, Document, Record
 from ingest.errors import FeedError
 from ingest.feeds import ListFeed, open_dead_letters, open_feed
 from ingest.lanes import OwnProcess
-from ingest.report import RunReport, Tally
-from ingest.run import count_words, read_chunks, run_stages
+from ingest.report import MAX_REASONS, OTHER_REASONS, RunReport, Tally
+from ingest.run import CHUNK_CHARS, count_words, read_chunks, run_stages
 from ingest.seen import SeenIds
 from ingest.sinks import ListSink, Outcome, Sink
 from ingest.stages import Stages
@@ -105,7 +105,8 @@ def test_what_a_sink_refuses_is_a_dead_letter_that_replays(tmp_path: Path) -> No
     assert list(open_dead_letters(path).entries()) == [Record("list", 4, {"title": "no id"}, "list")]
 
 
-def test_a_broken_feed_ends_the_run_after_what_came_before(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [1, 2, 10])
+def test_a_broken_feed_ends_the_run_after_what_came_before(size: int, tmp_path: Path) -> None:
     class BrokenFeed(ListFeed):
         def entries(self) -> Iterator[Record | DeadLetter]:
             yield from super().entries()
@@ -113,8 +114,31 @@ def test_a_broken_feed_ends_the_run_after_what_came_before(tmp_path: Path) -> No
 
     sink = ListSink()
     with pytest.raises(FeedError, match="cut off"):
-        run(BrokenFeed(PRODUCTS), sink, tmp_path / "dead", size=3)
+        run(BrokenFeed(PRODUCTS), sink, tmp_path / "dead", size=size)
     assert set(sink.documents) == {"1", "2", "3"}
+
+
+def test_chunks_of_long_entries_are_short() -> None:
+    texts = ["x" * (CHUNK_CHARS // 2), "x", "x" * CHUNK_CHARS, "x", *["x"] * 5]
+    chunks = read_chunks([ListFeed([{"id": "1", "text": text} for text in texts])], 4)
+    assert [len(chunk.entries) for chunk in chunks] == [3, 4, 2]
+
+
+def test_reasons_do_not_grow_with_the_feed() -> None:
+    tally = Tally()
+    for number in range(3 * MAX_REASONS):
+        reason = f"failed to parse field [price] in document with id '{number}'. Preview: '{number}'"
+        tally.count_letter(DeadLetter("feed", number, reason))
+        tally.count_letter(DeadLetter("feed", number, f"the id must be text or a whole number: found {number}.5"))
+    assert tally.reasons == {
+        "failed to parse field [price] in document with id '...'. Preview": 3 * MAX_REASONS,
+        "the id must be text or a whole number": 3 * MAX_REASONS,
+    }
+    for number in range(3 * MAX_REASONS):
+        tally.count_letter(DeadLetter("feed", number, f"odd {number}"))
+    assert len(tally.reasons) == MAX_REASONS + 1
+    assert tally.reasons[OTHER_REASONS] == 2 * MAX_REASONS + 2
+    assert sum(tally.reasons.values()) == tally.dead == 9 * MAX_REASONS
 
 
 def test_words_are_counted_in_the_source_language_alone(tmp_path: Path) -> None:

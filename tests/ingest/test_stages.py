@@ -8,7 +8,7 @@ import numpy as np
 from ingest.document import Document
 from ingest.embed import embed_documents
 from ingest.languages import assign_languages
-from ingest.translate import TranslationMemory, translate_documents
+from ingest.translate import MEMORY_CHARS, TranslationMemory, translate_documents
 from ingest.translation_store import text_hash
 from rerank.baselines import HashEmbedder
 from rerank.protocols import Detection, Translation
@@ -116,6 +116,9 @@ def test_equal_texts_are_translated_once_and_memory_is_bounded() -> None:
     memory.translate(["c", "d", "e"], "en", "de")
     assert len(memory._known) <= 4
     assert [made.text for made in memory.translate(["a", "e"], "en", "de")] == ["A", "E"]
+    long = "f" * (MEMORY_CHARS + 1)
+    assert memory.translate([long], "en", "de")[0].text == long.upper()
+    assert all(text != long for _, _, text, _ in memory._known)
 
 
 def test_a_language_that_is_not_served_lives_under_und() -> None:

@@ -5,7 +5,8 @@ import json
 import os
 import resource
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
-from ingest.errors import OK, PARTIAL, IngestError
+from ingest.errors import OK, PARTIAL, IngestError, exit_code_of
 from ingest.report import Tally
+from rerank.errors import PolyrankError
 from rerank.home import polyrank_home
 
 KIB_A_MIB = 1024
@@ -88,6 +90,16 @@ class RunRecord:
         except OSError as failure:
             raise IngestError(f"cannot write the record of the run: {failure}; see --manifest, --metrics") from failure
         return self._manifest
+
+
+@contextmanager
+def failures_recorded(record: RunRecord) -> Iterator[None]:
+    """Write the record of a run that one of our errors ends, and let the error go on."""
+    try:
+        yield
+    except PolyrankError as error:
+        record.write(exit_code_of(error), str(error))
+        raise
 
 
 def runs_folder(alias: str) -> Path:

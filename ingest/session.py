@@ -13,7 +13,6 @@ from typing import Any
 from ingest.books import BookRules, Deletes, all_whole, begin_feeds, end_feeds, open_books
 from ingest.clean import NO_ALIASES, Brands
 from ingest.dead_letters import DeadLetterFile
-from ingest.errors import exit_code_of
 from ingest.feeds import Feed
 from ingest.fusion.config import FusionRules
 from ingest.fusion.fuse import Fusion, Vectorize
@@ -22,7 +21,7 @@ from ingest.images import ImageConfig, Images, images_of_index, open_images
 from ingest.lanes import Lanes, On, open_lanes
 from ingest.lock import locked
 from ingest.plan import Plan, bare_stages, is_local, open_memory
-from ingest.record import RunRecord
+from ingest.record import RunRecord, failures_recorded
 from ingest.report import RunReport, Tally
 from ingest.run import BATCH_SIZE, count_languages, count_words, read_chunks, run_stages
 from ingest.sinks import RehearsalSink
@@ -46,7 +45,6 @@ from plugin.index import (
 from plugin.patience import PATIENCE_S, Patience
 from plugin.pipelines import config_for, find_pipeline, install_pipeline
 from rerank.embedder import SentenceEmbedder, load_embedder
-from rerank.errors import PolyrankError
 from rerank.home import polyrank_home
 from rerank.resources import load_resources, write_glossary
 from rerank.translation.chain import Limited
@@ -147,13 +145,10 @@ def ingest(
             What was acknowledged until then stays, and the next run goes on from there.
     """
     record = RunRecord(options.alias, tuple(feed.name for feed in feeds), options.manifest, options.metrics)
-    try:
+    with failures_recorded(record):
         client = connect(options.url)
         with locked(options.into or options.alias, cluster_id(client)):
             report = _run(client, feeds, options, record, tell, on_batch)
-    except PolyrankError as error:
-        record.write(exit_code_of(error), str(error))
-        raise
     told = {"notes": list(report.notes), "refused": list(report.refused)}
     record.write(report.exit_code, details={**told, "drift": report.drift, "schemas": report.schemas})
     return report

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ingest.clean import id_column
+from ingest.clean import id_column, is_tombstone
 from ingest.document import DeadLetter, Record
 from ingest.feeds import Feed, Resumable
 from ingest.sources.mapping import FieldMapping, MappingError
@@ -60,7 +60,8 @@ class Source:
             if isinstance(entry, DeadLetter):
                 yield entry
                 continue
-            self._schema.add(entry.fields)
+            if not is_tombstone(entry):  # it has an id and no more
+                self._schema.add(entry.fields)
             if self._bare:
                 yield entry
                 continue

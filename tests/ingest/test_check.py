@@ -35,7 +35,7 @@ def test_check_says_what_a_run_would_make_of_feeds_and_writes_nothing(tmp_path: 
         "count": 1,
         "first": f"{tmp_path}/a.jsonl:3: the record has no id",
     }
-    assert first["fields"]["title"] == {"share": 0.75, "types": {"text": 3}}
+    assert first["fields"]["title"] == {"share": 1.0, "types": {"text": 3}}
     assert second["reasons"]["the row is not UTF-8"]["count"] == 1
 
 

@@ -1,12 +1,15 @@
 """Several runs over one index, as far as it takes no node: what is written again, what is deleted, what is older."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from ingest.books import BookRules, Closing, begin_feeds, end_feeds
+from ingest.cli import main
 from ingest.dead_letters import DeadLetterFile
 from ingest.document import DeadLetter, Document, Record
 from ingest.feeds import Feed, ListFeed, open_dead_letters, open_feed
@@ -209,3 +212,32 @@ def test_a_feed_that_was_not_read_to_its_end_keeps_its_bookmark(shop: Shop) -> N
     shop.run(Marked([1, 2]))
     shop.run(Marked([1, 2, 3]), rules=replace(BookRules(), whole=False))
     assert shop.run(Marked([1, 2, 3])).read == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["run", "gone.jsonl"], 4, "there is no feed"),
+        (["run", "bad.toml"], 1, "is no list of sources"),
+        (["replay", "gone.jsonl"], 4, "there is no dead-letter file"),
+        (["run", "shop.jsonl"], 5, "cannot be reached"),
+    ],
+)
+def test_a_run_that_never_began_is_recorded_too(
+    arguments: list[str], code: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("POLYRANK_HOME", str(tmp_path))
+    Path("bad.toml").write_text("sources = 1")
+    Path("shop.jsonl").write_text("{}")
+    places = ["--manifest", "run.json", "--metrics", "run.prom", "--url", "http://127.0.0.1:1"]
+    done = CliRunner().invoke(main, [*arguments, "--index", "shop", *places])
+    assert done.exit_code == code, done.output
+    manifest = json.loads(Path("run.json").read_text())
+    assert (manifest["exit_code"], manifest["feeds"]) == (code, [arguments[1]])
+    assert said in manifest["error"]
+    assert f'polyrank_ingest_exit_code{{alias="shop"}} {code}.0' in Path("run.prom").read_text()
+    if arguments[0] == "run":
+        Path("run.json").unlink()
+        CliRunner().invoke(main, [*arguments, "--index", "shop", *places, "--dry-run"])
+        assert not Path("run.json").exists()

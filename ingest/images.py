@@ -1,6 +1,7 @@
 """Image vectors of documents: given by the feed, or made by an encoder of the pictures that the feed names."""
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,9 +13,11 @@ from numpy.typing import NDArray
 
 from ingest.document import DeadLetter, Document
 from ingest.errors import IngestError
-from ingest.pictures import PictureError, PictureReader
+from ingest.picture_book import PictureBook, Version
+from ingest.pictures import PictureError, PictureReader, is_web
 from plugin.index import REPLACED_BY, IndexConflictError, VectorField, vectors_of
 from rerank.errors import ModelInputError
+from rerank.home import polyrank_home
 from rerank.image_encoder import MAX_BATCH, ImageEncoder, load_image_encoder
 
 MADE_OF = "image_hash"
@@ -28,11 +31,13 @@ KeptImages = Callable[[Sequence[str]], Pictures]
 """Brings what the index holds of ids."""
 
 PROBLEM = "image ("
+DAY_S = 86_400.0
 
 
 class ImageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[images]` of a shop's TOML: either `encoder`, a bundle that reads the pictures of the feeds' `image`, or
-    `fingerprint` and `dimension` of the vectors in the feeds' `image_vector`; see `PictureReader` for the rest."""
+    `fingerprint` and `dimension` of the vectors in the feeds' `image_vector`. After `refresh_days` a web address is
+    asked whether its image is another one; None: never. See `PictureReader` for the rest."""
 
     encoder: str | None = None
     fingerprint: str | None = None
@@ -40,26 +45,53 @@ class ImageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     folder: str = "."
     hosts: tuple[str, ...] = ()
     private_hosts: tuple[str, ...] = ()
+    refresh_days: float | None = None
     max_megabytes: float = 20.0
     timeout_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """Where a run's image vectors come from and which they are; `encoder` None: from the feeds."""
+    """Where a run's image vectors come from and which they are; `encoder` None: from the feeds. `book` None: web
+    addresses are taken to keep their images."""
 
     vector: VectorField
     encoder: ImageEncoder | None = None
     reader: PictureReader = field(default_factory=lambda: PictureReader(Path()))
+    book: PictureBook | None = None
+    refresh_s: float = 0.0
 
     def fingerprint(self) -> dict[str, Any]:
         """Return what an image vector depends on, beside the image."""
         return {"fingerprint": self.vector.fingerprint, "encoder": self.vector.encoder}
 
-    def hash_of(self, address: str) -> str:
-        """Return what changes when an image's vector does."""
-        made = "\n".join((self.vector.encoder, address, self.reader.stamp(address)))
-        return hashlib.blake2b(made.encode(errors="surrogatepass"), digest_size=12).hexdigest()
+    def hashes(self, addresses: Sequence[str], *, ask: bool = True) -> dict[str, str]:
+        """Return, for each address, what changes when its image's vector does.
+
+        Args:
+            addresses: of images.
+            ask: servers whose answers are old; else what they said last is what counts.
+        """
+        stamps = {one: self.reader.stamp(one) for one in addresses if not is_web(one)}
+        web = [one for one in dict.fromkeys(addresses) if is_web(one)]
+        stamps |= {one: found.stamp for one, found in self._versions(web, ask=ask).items()}
+        made = {one: "\n".join((self.vector.encoder, one, stamps.get(one, ""))) for one in addresses}
+        return {
+            one: hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=12).hexdigest()
+            for one, text in made.items()
+        }
+
+    def _versions(self, addresses: Sequence[str], *, ask: bool) -> dict[str, Version]:
+        if self.book is None:
+            return {}
+        known = self.book.find(addresses)
+        since = time.time() - self.refresh_s
+        due = {one: known.get(one, Version()) for one in addresses if one not in known or known[one].asked_s < since}
+        if due and ask:
+            told = self.reader.versions(due)
+            self.book.keep(told)
+            known |= told
+        return known
 
 
 def open_images(config: ImageConfig | None) -> Images | None:
@@ -82,7 +114,11 @@ def open_images(config: ImageConfig | None) -> Images | None:
     made = VectorField(encoder.space, encoder.dimension, encoder.manifest.name, "image", encoder.fingerprint)
     limit = int(config.max_megabytes * 1e6)
     hosts, private = (tuple(map(str.lower, names)) for names in (config.hosts, config.private_hosts))
-    return Images(made, encoder, PictureReader(Path(config.folder), hosts, private, limit, config.timeout_s))
+    reader = PictureReader(Path(config.folder), hosts, private, limit, config.timeout_s)
+    if config.refresh_days is None:
+        return Images(made, encoder, reader)
+    book = PictureBook(polyrank_home() / "pictures.sqlite")
+    return Images(made, encoder, reader, book, config.refresh_days * DAY_S)
 
 
 def images_of_index(meta: Mapping[str, Any], index: str) -> Images | None:
@@ -103,18 +139,21 @@ def images_of_index(meta: Mapping[str, Any], index: str) -> Images | None:
     return Images(VectorField(found["fingerprint"], found["dimension"], found["bundle"], "image"))
 
 
-def check_images(documents: Sequence[Document], images: Images | None) -> tuple[list[Document], list[DeadLetter]]:
+def check_images(
+    documents: Sequence[Document], images: Images | None, *, ask: bool = True
+) -> tuple[list[Document], list[DeadLetter]]:
     """Prepare cleaned documents for a run's image vectors.
 
     Without any, vectors of the feed are left out. One of another length than the index's is a dead letter. Where an
-    encoder makes them, each document gets the hash of what its vector is to be made of.
+    encoder makes them, each document gets the hash of what its vector is to be made of; `ask` as for `Images.hashes`.
     """
+    encodes = images is not None and images.encoder is not None
+    hashes = images.hashes([one.image for one in documents if one.image], ask=ask) if images and encodes else {}
     kept: list[Document] = []
     letters: list[DeadLetter] = []
     for one in documents:
         if images is None or images.encoder is not None:
-            made_of = images.hash_of(one.image) if images is not None and one.image else ""
-            kept.append(replace(one, image_vector=None, image_hash=made_of))
+            kept.append(replace(one, image_vector=None, image_hash=hashes.get(one.image or "", "")))
         elif one.image_vector is not None and len(one.image_vector) != images.vector.dimension:
             reason = f"image_vector has {len(one.image_vector)} numbers, the index takes {images.vector.dimension}"
             letters.append(one.record.letter(reason))

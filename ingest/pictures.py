@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -11,10 +11,13 @@ from pathlib import Path
 import urllib3
 from urllib3.util import Url, parse_url
 
+from ingest.picture_book import Version
+
 READERS = 8
 CHUNK_BYTES = 1 << 16
 ANY_HOST = "*"
 PORTS = {"http": 80, "https": 443}
+NO_CONDITIONS: Mapping[str, str] = {}
 NAT64 = IPv6Network("64:ff9b::/96")
 """Addresses that end in one of IPv4. Source: RFC 6052."""
 
@@ -42,15 +45,22 @@ class PictureReader:
     timeout_s: float = 10.0
 
     def stamp(self, address: str) -> str:
-        """Return what changes when the image behind an address does, as far as that shows without reading it: size and
-        time of a file. A web address is taken to keep its image."""
-        if is_web(address):
-            return ""
+        """Return what changes when the image in a file does: its size and time."""
         try:
             status = self._inside(address).stat()
         except (OSError, ValueError):
             return "missing"
         return f"{status.st_size} {status.st_mtime_ns}"
+
+    def versions(self, known: Mapping[str, Version]) -> dict[str, Version]:
+        """Ask web addresses which version of their image they have; those that do not answer are left out.
+
+        Args:
+            known: what each said last time; one that still has it is asked for no more.
+        """
+        with urllib3.PoolManager(maxsize=READERS, retries=False) as pool, ThreadPoolExecutor(READERS) as readers:
+            asked = readers.map(lambda one: self._version(one, known[one], pool), known)
+            return {address: found for address, found in zip(known, asked, strict=True) if found is not None}
 
     def read(self, addresses: Sequence[str]) -> list[bytes | PictureError]:
         """Return the images' bytes, or why there are none; as many, in the same order. Several are read at a time."""
@@ -77,6 +87,21 @@ class PictureReader:
             return PictureError("outside the folder of images")
         except (OSError, ValueError):
             return PictureError("no such file")
+
+    def _version(self, address: str, known: Version, pool: urllib3.PoolManager) -> Version | None:
+        try:
+            place = parse_url(address)
+            found = self._allowed(place)
+            if isinstance(found, PictureError):
+                return None
+            timeout = urllib3.Timeout(total=self.timeout_s)
+            with _request(pool, place, found, timeout, known.conditions()) as answer:
+                if answer.status == 304:
+                    return known
+                told = answer.headers
+                return Version(told.get("ETag", ""), told.get("Last-Modified", "")) if answer.status == 200 else None
+        except (urllib3.exceptions.HTTPError, OSError, ValueError):
+            return None
 
     def _download(self, address: str, pool: urllib3.PoolManager) -> bytes | PictureError:
         end = time.monotonic() + self.timeout_s
@@ -145,12 +170,18 @@ def _bare_host(place: Url) -> str:
     return (place.host or "").strip("[]").lower()
 
 
-def _request(pool: urllib3.PoolManager, place: Url, address: str, timeout: urllib3.Timeout) -> urllib3.BaseHTTPResponse:
+def _request(
+    pool: urllib3.PoolManager,
+    place: Url,
+    address: str,
+    timeout: urllib3.Timeout,
+    conditions: Mapping[str, str] = NO_CONDITIONS,
+) -> urllib3.BaseHTTPResponse:
     """Ask the machine at `address` for what `place` names, and hold it to the host's name."""
     secure = place.scheme == "https"
     names = {"server_hostname": _bare_host(place), "assert_hostname": _bare_host(place)} if secure else {}
     connections = pool.connection_from_host(address, place.port, place.scheme, pool_kwargs=names)
-    headers = {"Host": place.netloc or "", **urllib3.util.make_headers(basic_auth=place.auth)}
+    headers = {"Host": place.netloc or "", **conditions, **urllib3.util.make_headers(basic_auth=place.auth)}
     return connections.urlopen(
         "GET", place.request_uri, headers=headers, timeout=timeout, redirect=False, retries=False, preload_content=False
     )

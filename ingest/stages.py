@@ -140,7 +140,7 @@ def embed(item: Chunk | Batch, stages: Stages) -> Batch:
 
 def check(batch: Batch, stages: Stages) -> Batch:
     """Sort out image vectors that the index cannot take; here, where the run's encoder is."""
-    documents, letters = check_images(batch.documents, stages.images)
+    documents, letters = check_images(batch.documents, stages.images, ask=stages.sees)
     return replace(batch, documents=documents, letters=[*batch.letters, *letters])
 
 

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import trustme
@@ -21,6 +22,7 @@ from ingest.document import DeadLetter, Document, Record
 from ingest.errors import IngestError
 from ingest.image_vector import parse_vector
 from ingest.images import ImageConfig, Images, check_images, encode_images, images_of_index, open_images
+from ingest.picture_book import PictureBook
 from ingest.pictures import PictureError, PictureReader, is_public
 from plugin.index import IndexConflictError, IndexSpec, VectorField
 from rerank.image_encoder import ImageEncoder
@@ -47,16 +49,22 @@ def web(
     *,
     asked: list[str] | None = None,
     context: ssl.SSLContext | None = None,
+    etags: dict[str, str] | None = None,
 ) -> Iterator[str]:
-    """Serve bodies by path; /slow sends a byte now and then until the event. `asked` gets each request's host; with a
-    `context` the server talks TLS."""
+    """Serve bodies by path; /slow sends a byte now and then until the event. `asked` gets each request's host, with
+    `etags` the status of each answer; with a `context` the server talks TLS."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if asked is not None:
-                asked.append(self.headers["Host"].lower())
             status, body = answers.get(self.path, (404, b""))
+            etag = (etags or {}).get(self.path)
+            if etag and self.headers["If-None-Match"] == etag:
+                status, body = 304, b""
+            if asked is not None:
+                asked.append(str(status) if etags else self.headers["Host"].lower())
             self.send_response(status)
+            if etag:
+                self.send_header("ETag", etag)
             if status == 302:
                 self.send_header("Location", "/red.png")
             self.end_headers()
@@ -265,6 +273,49 @@ def test_a_certificate_must_be_of_the_host_that_was_named(
 def test_a_pipe_is_no_picture(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.png")
     assert PictureReader(tmp_path).read(["a.png"]) == [PictureError("no such file")]
+
+
+def test_a_changed_picture_behind_an_unchanged_address_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POLYRANK_HOME", str(tmp_path / "home"))
+    tiny_image_encoder(tmp_path / "encoder")
+    served = {"/a.png": (200, paint(tmp_path / "red.png", (255, 0, 0)))}
+    etags, asked = {"/a.png": '"red"'}, []
+    with web(served, asked=asked, etags=etags) as url:
+        config = ImageConfig(encoder=str(tmp_path / "encoder"), private_hosts=("127.0.0.1",), refresh_days=0.0)
+        images = open_images(config)
+        assert images is not None
+        here, gone = cleaned(image=f"{url}/a.png"), replace(cleaned(image=f"{url}/gone.png"), id="2")
+        first, never = prepared(images, here, gone)
+        assert len(asked) == 2
+        again, _ = prepared(images, here, gone)
+        assert again.image_hash == first.image_hash
+        (seen,) = encode_images([first], images).documents
+        assert seen.image_vector is not None
+        stored = {"1": (first.image_hash, seen.image_vector)}
+        assert encode_images([again], images, stored).made == 0
+        etags["/a.png"] = '"blue"'
+        served["/a.png"] = (200, paint(tmp_path / "blue.png", (0, 0, 255)))
+        monthly = open_images(msgspec.structs.replace(config, refresh_days=30.0))
+        assert monthly is not None
+        assert prepared(monthly, here)[0].image_hash == first.image_hash
+        quiet, _ = check_images([here, gone], images, ask=False)
+        assert [one.image_hash for one in quiet] == [first.image_hash, never.image_hash]
+        before = len(asked)
+        (changed,) = prepared(images, here)
+        assert len(asked) == before + 1
+        assert changed.image_hash != first.image_hash
+        assert encode_images([changed], images, stored).made == 1
+    (kept,) = prepared(images, here)  # a server that is away does not cost the vectors
+    assert kept.image_hash == changed.image_hash
+    assert asked.count("304") == 1
+
+
+def test_a_book_that_is_none_is_said_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "book").write_bytes(b"x" * 5000)
+    with pytest.raises(IngestError, match="cannot keep versions of images in .*book"):
+        PictureBook(tmp_path / "book").find(["a"])
 
 
 def test_a_run_that_says_nothing_of_images_goes_by_the_index(images: Images) -> None:

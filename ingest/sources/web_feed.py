@@ -43,6 +43,7 @@ class WebFeed:
         if address.scheme not in ("http", "https") or not address.host:
             raise FeedError(f"{url} is no address of a feed; it begins with http:// or https://")
         self._headers = {**(headers or {}), "Accept-Encoding": "identity"}
+        self._secrets = [*urllib3.Retry.DEFAULT_REMOVE_HEADERS_ON_REDIRECT, *(headers or {})]  # of that host alone
         if address.auth:
             self._headers |= urllib3.util.make_headers(basic_auth=address.auth)
         self._url = address._replace(auth=None).url
@@ -106,7 +107,13 @@ class WebFeed:
         """Bring the file up to date; return its validators and version."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
         kept = _read_json(self._beside(".json")) if self._file.is_file() else {}
-        retries = urllib3.Retry(4, backoff_factor=self._backoff_s, status_forcelist=BUSY, raise_on_status=False)
+        retries = urllib3.Retry(
+            4,
+            backoff_factor=self._backoff_s,
+            status_forcelist=BUSY,
+            raise_on_status=False,
+            remove_headers_on_redirect=self._secrets,
+        )
         with urllib3.PoolManager(retries=retries, timeout=urllib3.Timeout(CONNECT_S, READ_S)) as pool:
             for attempt in range(ATTEMPTS):
                 try:

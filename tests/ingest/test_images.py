@@ -281,7 +281,8 @@ def test_a_changed_picture_behind_an_unchanged_address_is_noticed(
     monkeypatch.setenv("POLYRANK_HOME", str(tmp_path / "home"))
     tiny_image_encoder(tmp_path / "encoder")
     served = {"/a.png": (200, paint(tmp_path / "red.png", (255, 0, 0)))}
-    etags, asked = {"/a.png": '"red"'}, []
+    etags = {"/a.png": '"red"'}
+    asked: list[str] = []
     with web(served, asked=asked, etags=etags) as url:
         config = ImageConfig(encoder=str(tmp_path / "encoder"), private_hosts=("127.0.0.1",), refresh_days=0.0)
         images = open_images(config)
@@ -314,7 +315,7 @@ def test_a_changed_picture_behind_an_unchanged_address_is_noticed(
 
 def test_a_book_that_is_none_is_said_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "book").write_bytes(b"x" * 5000)
-    with pytest.raises(IngestError, match="cannot keep versions of images in .*book"):
+    with pytest.raises(IngestError, match="cannot keep versions of images"):
         PictureBook(tmp_path / "book").find(["a"])
 
 

@@ -10,13 +10,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 @dataclass
 class Served:
     """What the server gives, and what it was asked. `faults`: one a request: a status, or a number of bytes after
-    which the connection breaks (negative)."""
+    which the connection breaks (negative). `moved_to`: another address to ask."""
 
     body: bytes
     etag: str | None = '"v1"'
     faults: list[int] = field(default_factory=list)
     asked: list[dict[str, str]] = field(default_factory=list)
     url: str = ""
+    moved_to: str | None = None
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -27,6 +28,9 @@ class _Handler(BaseHTTPRequestHandler):
         served = self.served
         served.asked.append(dict(self.headers.items()))
         fault = served.faults.pop(0) if served.faults else 0
+        if served.moved_to:
+            self._answer(302, b"", {"Location": served.moved_to})
+            return
         if fault > 0:
             self._answer(fault, b"", {"Retry-After": "0"})
             return

@@ -13,11 +13,11 @@ from tests.ingest.test_feeds import JSON_LINES
 BODY = JSON_LINES.encode()
 
 
-def feed_of(served: Served, downloads: Path, *, always: bool = False) -> WebFeed:
+def feed_of(served: Served, downloads: Path, *, always: bool = False, **headers: str) -> WebFeed:
     def reader(path: Path, name: str) -> Feed:
         return open_feed(path, name=name)
 
-    return WebFeed(served.url, downloads, reader, always=always, backoff_s=0.0)
+    return WebFeed(served.url, downloads, reader, headers=headers, always=always, backoff_s=0.0)
 
 
 class TestWebFeed(FeedContract):
@@ -100,3 +100,13 @@ def test_a_refusal_and_a_wrong_address_are_said(tmp_path: Path) -> None:
         records(feed_of(served, tmp_path))
     with pytest.raises(FeedError, match="http://"):
         feed_of(Served(b"", url="file:///etc/passwd"), tmp_path)
+
+
+def test_headers_of_a_source_are_for_its_own_host(tmp_path: Path) -> None:
+    with serving(Served(BODY)) as other, serving(Served(b"")) as served:
+        served.moved_to = other.url
+        found = records(feed_of(served, tmp_path, authorization="a", token="b"))
+    assert [record.fields for record in found] == PRODUCTS
+    (first,), (second,) = served.asked, other.asked
+    assert (first["authorization"], first["token"]) == ("a", "b")
+    assert not {"authorization", "token"} & {name.lower() for name in second}

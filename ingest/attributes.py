@@ -41,6 +41,8 @@ PREFERRED = (
 )
 """What shoppers name comes first: a model reads only the beginning of a long line."""
 
+_PREFERRED = frozenset(PREFERRED)
+
 DULL = re.compile(
     r"\b(package|packaging|pallet|carton|dimensions?|weight|temperature|humidity|altitude|certific\w*|code|url|date"
     r"|status|country|harmonized|frequency|voltage|current|sku|oem|warranty|stepping|segment|codename)\b"
@@ -63,6 +65,11 @@ def attribute_name(key: str) -> str:
     return " ".join(re.sub(r"[_\s]+", " ", TYPE_PREFIX.sub("", key)).split()).lower()
 
 
+@lru_cache(10_000)
+def _is_dull(name: str) -> bool:
+    return DULL.search(name) is not None
+
+
 def attributes_text(attrs: Mapping[str, Any]) -> str:
     """Render attributes as "type: Original; printing colours: Black; bluetooth".
 
@@ -80,7 +87,7 @@ def attributes_text(attrs: Mapping[str, Any]) -> str:
         if not text or name in named:
             continue
         named[name] = text
-        if name not in PREFERRED and isinstance(value, str) and not (DULL.search(name) or BARE_NUMBER.fullmatch(text)):
+        if isinstance(value, str) and name not in _PREFERRED and not (_is_dull(name) or BARE_NUMBER.fullmatch(text)):
             others.append(name)
     order = [*(name for name in PREFERRED if name in named), *others][:MAX_ATTRIBUTES]
     return "; ".join(name if named[name] == FLAG else f"{name}: {named[name]}" for name in order)

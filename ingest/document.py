@@ -153,11 +153,12 @@ class Document:
             image_field: where the vector of its image goes.
         """
         own = self.language if self.language in languages else UNDETERMINED
+        said = self.own_texts()
         body: dict[str, Any] = {}
         for name in TRANSLATED_FIELDS:
             texts = {language: texts[name] for language, texts in self.translated.items() if name in texts}
-            if name in self.own_texts():
-                texts[own] = self.own_texts()[name]
+            if name in said:
+                texts[own] = said[name]
             if texts:
                 body[name] = texts
         body["language"] = self.language

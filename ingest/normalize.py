@@ -132,8 +132,8 @@ def is_gtin(code: str) -> bool:
     """
     if not (code.isascii() and code.isdecimal() and len(code) in (8, 12, 13, 14)) or not code.strip("0"):
         return False
-    weighted = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(reversed(code[:-1])))
-    return (weighted + int(code[-1])) % 10 == 0
+    digits = list(map(int, code))
+    return (3 * sum(digits[-2::-2]) + sum(digits[-3::-2]) + digits[-1]) % 10 == 0
 
 
 def parse_moment(value: Any) -> str | None:

@@ -11,6 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, pairwise
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def split_words(text: str) -> list[str]:
     return _WORD.findall(unicodedata.normalize("NFKC", text).replace("\u2019", "'").lower())
 
 
+@lru_cache(50_000)
 def singular(word: str) -> str:
     """Strip an English plural ending.
 

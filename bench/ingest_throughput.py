@@ -2,7 +2,7 @@
 the embedder alone.
 
     python -m bench.ingest_throughput [--data ../shared/data/chorus-icecat] [--sizes 20000,1000000:1] [--rounds 5]
-        [--embed 10000] [--json FILE]
+        [--embed 10000] [--workers N] [--json FILE]
 
 Starts a node of its own. For each size the catalogue is grown into a feed (each copy has ids and titles of its own) and
 into the same documents prepared for the index, both written line by line. A round fills an index with
@@ -10,8 +10,9 @@ into the same documents prepared for the index, both written line by line. A rou
 mapping with a run of `ingest` from the feed, without translation and vectors; every second round the other way round.
 `--embed N`: the same with vectors on N documents, beside the embedder alone on the same texts in the same batches.
 
-Each of these is a process of its own, so that its peak of memory (VmHWM) is its own. Timed is from the first line that
-is read to the refresh of the index; imports, models and the creation of the index are not. Medians over the rounds.
+Each of these is a process of its own, so that its peak of memory (VmHWM) is its own; with --workers peak and CPU are of
+the first process alone. Timed is from the first line that is read to the refresh of the index; imports, models and the
+creation of the index are not. Medians over the rounds.
 `slope` is how many bytes of peak a further document costs from the smallest size to the largest; `inner_slope` the
 same within the largest run, by least squares over its second half. 20000,1000000:1 means one round of the second.
 """
@@ -58,11 +59,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Measured:
-    """What one process did: documents, the seconds they took, its peak of memory, how its memory went
-    (documents, bytes), and where the time went."""
+    """What one process did: documents, the seconds that they took on the clock and of CPU, its peak of memory, how its
+    memory went (documents, bytes), and where the time went."""
 
     documents: int
     seconds: float
+    cpu_seconds: float
     peak_bytes: int
     memory: tuple[tuple[int, int], ...] = ()
     stage_seconds: tuple[tuple[str, float], ...] = ()
@@ -73,12 +75,24 @@ class Measured:
         return self.documents / self.seconds
 
 
+class Watch:
+    """Runs from when it is made."""
+
+    def __init__(self) -> None:
+        self._clock, self._cpu = time.perf_counter(), time.process_time()
+
+    def measured(self, documents: int, **more: Any) -> Measured:
+        """Return what was done until now."""
+        seconds, cpu = time.perf_counter() - self._clock, time.process_time() - self._cpu
+        return Measured(documents, seconds, cpu, _memory("VmHWM"), **more)
+
+
 @dataclass
 class Clocked:
-    """A feed that knows when its first record was asked for."""
+    """A feed that knows when its first record was asked for, and what its process had done until then."""
 
     feed: Feed
-    begun: float = 0.0
+    watch: "Watch | None" = None
 
     @property
     def name(self) -> str:
@@ -87,7 +101,7 @@ class Clocked:
 
     def entries(self) -> Iterator[Record | DeadLetter]:
         """Give the feed's entries."""
-        self.begun = time.perf_counter()
+        self.watch = Watch()
         yield from self.feed.entries()
 
     def progress(self) -> float:
@@ -151,31 +165,32 @@ def run_ingest(options: RunOptions, feed: Path, home: Path) -> Measured:
             memory.append((written, _memory("VmRSS")))
 
     report = ingest([clocked], options, on_batch=note)
-    seconds = time.perf_counter() - clocked.begun
+    if clocked.watch is None:
+        raise RuntimeError(f"the run did not read {feed}")
     spent = tuple((stage, round(took, 2)) for stage, took in report.tally.seconds.items())
-    return Measured(report.indexed, seconds, _memory("VmHWM"), tuple(memory), spent)
+    return clocked.watch.measured(report.indexed, memory=tuple(memory), stage_seconds=spent)
 
 
 def run_bulk(url: str, prepared: Path, alias: str) -> Measured:
     """Write prepared documents with opensearch-py's `parallel_bulk`."""
     client = connect(url)
     index = ensure_index(client, alias, IndexSpec(LANGUAGES))
-    begin = time.perf_counter()
+    watch = Watch()
     with prepared.open(encoding="utf-8") as lines:
         actions = ({"_index": index, **json.loads(line)} for line in lines)
         written = sum(1 for done, _ in parallel_bulk(client, actions) if done)
     client.indices.refresh(index=index)
-    return Measured(written, time.perf_counter() - begin, _memory("VmHWM"))
+    return watch.measured(written)
 
 
 def run_embedder(texts: Path) -> Measured:
     """Embed texts and do nothing with the vectors."""
     embedder = load_embedder()
     read = [json.loads(line) for line in texts.read_text(encoding="utf-8").splitlines()]
-    begin = time.perf_counter()
+    watch = Watch()
     for start in range(0, len(read), BATCH_SIZE):
         embedder.embed_documents(read[start : start + BATCH_SIZE])
-    return Measured(len(read), time.perf_counter() - begin, _memory("VmHWM"))
+    return watch.measured(len(read))
 
 
 def _memory(name: str) -> int:
@@ -216,7 +231,7 @@ def compare(
     }
 
 
-def measure(url: str, corpus: Path, size: int, rounds: int, *, vectors: bool = False) -> Json:
+def measure(url: str, corpus: Path, size: int, rounds: int, *, vectors: bool = False, workers: int = 0) -> Json:
     """Grow a catalogue and compare on it, with `parallel_bulk` or with the embedder alone; return the figures."""
     client = connect(url)
     with tempfile.TemporaryDirectory() as name:
@@ -232,6 +247,7 @@ def measure(url: str, corpus: Path, size: int, rounds: int, *, vectors: bool = F
             pipeline=False,
             embed=vectors,
             url=url,
+            workers=workers,
         )
 
         def peer(alias: str) -> Measured:
@@ -248,6 +264,7 @@ def _figures(runs: Sequence[Measured]) -> Json:
     found = {
         "documents_per_s": round(median(one.rate for one in runs), 1),
         "documents_per_s_by_round": [round(one.rate, 1) for one in runs],
+        "cpu_ms_per_document": round(1000 * median(one.cpu_seconds / one.documents for one in runs), 3),
         "peak_rss_mib": round(median(one.peak_bytes for one in runs) / KIB**2, 1),
     }
     last = runs[-1]
@@ -263,8 +280,9 @@ def _line(name: str, found: Json) -> str:
     ours, peer = found["ingest"], found["peer"]
     return (
         f"{found['documents']} documents, {found['rounds']} rounds: {name} {peer['documents_per_s']:.0f}/s"
-        f" (peak {peer['peak_rss_mib']:.0f} MiB), ingest {ours['documents_per_s']:.0f}/s (peak"
-        f" {ours['peak_rss_mib']:.0f} MiB): {found['ratio']:.0%} (rounds: {min(found['ratios']):.0%} to"
+        f" ({peer['cpu_ms_per_document']} ms CPU a document, peak {peer['peak_rss_mib']:.0f} MiB), ingest"
+        f" {ours['documents_per_s']:.0f}/s ({ours['cpu_ms_per_document']} ms, peak {ours['peak_rss_mib']:.0f} MiB):"
+        f" {found['ratio']:.0%} (rounds: {min(found['ratios']):.0%} to"
         f" {max(found['ratios']):.0%}); seconds by stage {ours['stage_seconds_of_last_round']}"
     )
 
@@ -283,21 +301,24 @@ def _sizes(ctx: click.Context, parameter: click.Parameter, value: str) -> list[t
 @click.option("--sizes", default="20000,1000000:1", show_default=True, callback=_sizes, help="Documents[:ROUNDS], ...")
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1))
 @click.option("--embed", "embedded", default=10_000, show_default=True, type=click.IntRange(0), help="With vectors.")
+@click.option("--workers", default=0, show_default=True, type=click.IntRange(0), help="As for `ingest run`.")
 @click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures there.")
-def main(data: Path, sizes: list[tuple[int, int | None]], rounds: int, embedded: int, json_path: Path | None) -> None:
+def main(
+    data: Path, sizes: list[tuple[int, int | None]], rounds: int, embedded: int, workers: int, json_path: Path | None
+) -> None:
     """Measure throughput and memory."""
     corpus = data / "corpus.jsonl.gz"
     if not corpus.is_file():
         raise click.ClickException(f"there is no catalogue {corpus}; name its folder with --data")
-    found: Json = {}
+    found: Json = {"workers": workers}
     with own_node("throughput") as node:
-        measure(node.config.url, corpus, WARM_UP, 1)  # a virtual machine that has just begun is slow
+        measure(node.config.url, corpus, WARM_UP, 1, workers=workers)  # a virtual machine that has just begun is slow
         found["parallel_bulk"] = []
         for size, its in sizes:
-            found["parallel_bulk"].append(measure(node.config.url, corpus, size, its or rounds))
+            found["parallel_bulk"].append(measure(node.config.url, corpus, size, its or rounds, workers=workers))
             click.echo(_line("parallel_bulk", found["parallel_bulk"][-1]))
         if embedded:
-            found["embedder"] = measure(node.config.url, corpus, embedded, rounds, vectors=True)
+            found["embedder"] = measure(node.config.url, corpus, embedded, rounds, vectors=True, workers=workers)
             click.echo(_line("embedder alone", found["embedder"]))
     if len(sizes) > 1:
         found["slope_bytes_per_document"] = slope(found["parallel_bulk"])

@@ -15,12 +15,15 @@ def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
 
 
+DECODER = json.JSONDecoder(parse_constant=_no_constant)
+
+
 def parse_object(line: str) -> tuple[dict[str, Any] | None, str]:
     """Return the JSON object a line holds, or None and why there is none."""
     if not readable(line):
         return None, NOT_UTF8
     try:
-        value = json.loads(line, parse_constant=_no_constant)
+        value = DECODER.decode(line)
     except (ValueError, RecursionError) as error:
         return None, f"not JSON: {error}"
     if not isinstance(value, dict):

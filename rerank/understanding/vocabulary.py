@@ -52,7 +52,7 @@ def singular(word: str) -> str:
 def catalogue_terms(language: str, text: str) -> list[str]:
     """Return the words of a text in the form in which the vocabulary counts them."""
     words = split_words(text)
-    return [singular(word) for word in words] if language == "en" else words
+    return list(map(singular, words)) if language == "en" else words
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class VocabularyCounter:
         for line in text.splitlines():
             words = catalogue_terms(language, line)
             terms.update(words)
-            terms.update(f"{left} {right}" for left, right in pairwise(words))
+            terms.update(map(" ".join, pairwise(words)))
         self._documents[language] += 1
         counts = self._counts.setdefault(language, Counter())
         counts.update(terms)

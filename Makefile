@@ -55,7 +55,10 @@ bench: $(VENV)/.dev  ## measure: service, engine, relevance, languages (data in 
 	$(BIN)/python -m bench.translation_memory
 	$(BIN)/python -m bench.attributes --data $(CHORUS)
 	$(BIN)/python -m bench.expansion --data $(CHORUS)
+	$(BIN)/python -m bench.by_language --index chorus --data $(LANGUAGES) --data $(DATA)/chorus-xling --sample 300
+	$(BIN)/python -m bench.deadline --index chorus --queries $(CHORUS)/queries.jsonl.gz --qrels $(CHORUS)/qrels-pooled.tsv.gz
 	$(BIN)/python -m bench.service_load
+	$(BIN)/python -m bench.ingest_throughput --data $(CHORUS)
 	$(BIN)/python -m bench.torture --data $(CHORUS) --no-embed --limit 2000 --restarts 1
 	$(BIN)/python -m bench.index_bytes --data $(CHORUS)
 	$(BIN)/python -m bench.scale_plan --vectors all

@@ -45,8 +45,8 @@ WRONG: dict[str, tuple[Json, str]] = {
         "[rerank.document_fields.title] must be a list of texts",
     ),
     "unknown key of rerank": (
-        {"retrievers": [LEXICAL], "rerank": {"document_fields": FIELDS, "model": "x"}},
-        "[rerank.model] is unknown here: known keys are [adaptive, cache, calibration, chunk,",
+        {"retrievers": [LEXICAL], "rerank": {"document_fields": FIELDS, "modell": "x"}},
+        "[rerank.modell] is unknown here: known keys are [adaptive, business, cache, calibration, chunk,",
     ),
 }
 

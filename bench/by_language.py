@@ -53,7 +53,7 @@ def sample(queries: Sequence[JudgedQuery], share: float, seed: int) -> list[Judg
     """Take the same share of each language at random, at least one query."""
     draw = np.random.default_rng(seed)
     taken = []
-    for language in sorted({query.language for query in queries}):
+    for language in _languages(queries):
         own = [query for query in queries if query.language == language]
         count = max(1, min(len(own), round(share * len(own))))
         taken += [own[place] for place in sorted(draw.permutation(len(own))[:count].tolist())]

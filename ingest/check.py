@@ -11,7 +11,7 @@ from ingest.document import DeadLetter
 from ingest.errors import PARTIAL, FeedError
 from ingest.feeds import Feed
 from ingest.languages import assign_languages
-from ingest.report import MAX_REASONS, OTHER_REASONS
+from ingest.report import counted_kind
 from ingest.run import feed_key, read_chunks
 from ingest.seen import SeenIds
 from ingest.sources.schema import filled
@@ -155,10 +155,8 @@ def _check(
 
 def _count_letter(check: FeedCheck, letter: DeadLetter) -> None:
     check.dead += 1
-    known = letter.kind in check.reasons or len(check.reasons) < MAX_REASONS
-    _count(
-        check.reasons, letter.kind if known else OTHER_REASONS, f"{letter.feed}:{letter.line}: {letter.reason}"[:200]
-    )
+    place = f"{letter.feed}:{letter.line}: {letter.reason}"[:200]
+    _count(check.reasons, counted_kind(letter, check.reasons), place)
 
 
 def _count(found: dict[str, tuple[int, str]], name: str, place: str) -> None:

@@ -1,7 +1,7 @@
 """What a run did: counts by stage, languages, problems, dead letters and times; as JSON and for people."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,11 @@ from plugin.bulk import Result
 
 MAX_REASONS = 200
 OTHER_REASONS = "other reasons"
+
+
+def counted_kind(letter: DeadLetter, counted: Collection[str]) -> str:
+    """Return under which reason a dead letter counts, beside those that are counted already."""
+    return letter.kind if letter.kind in counted or len(counted) < MAX_REASONS else OTHER_REASONS
 
 
 @dataclass(slots=True)
@@ -85,8 +90,7 @@ class Tally:
     def count_letter(self, letter: DeadLetter) -> None:
         """Count a dead letter; past `MAX_REASONS` kinds of reasons all further ones are one."""
         self.dead += 1
-        known = letter.kind in self.reasons or len(self.reasons) < MAX_REASONS
-        self.reasons[letter.kind if known else OTHER_REASONS] += 1
+        self.reasons[counted_kind(letter, self.reasons)] += 1
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:

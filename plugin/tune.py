@@ -82,7 +82,8 @@ def tune(
     for fold in range(folds):
         settings.append(bench.choose(np.flatnonzero(fold_of != fold)))
         advance()
-    own = own_weights(bench, candidates, fold_of, settings)
+    chosen = bench.choose(np.arange(len(candidates)))
+    own = own_weights(bench, candidates, fold_of, settings, chosen.fusion.technique)
     of_query = [settings[fold] for fold in fold_of.tolist()]
     for one in own:
         for place in one.places.tolist():
@@ -91,7 +92,6 @@ def tune(
     reranked_values = np.array([bench.of(one)[place] for place, one in enumerate(of_query)])
     groups = _groups(candidates, reranked_values - fused_values) if bench.reranks else []
     tuned = np.where(_skips(candidates, groups), fused_values, reranked_values)
-    chosen = bench.choose(np.arange(len(candidates)))
     ids = [one.query_id for one in candidates]
 
     def by_id(values: Floats) -> dict[str, float]:

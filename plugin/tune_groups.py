@@ -40,7 +40,11 @@ class OwnWeights:
 
 
 def own_weights(
-    bench: SettingValues, candidates: Sequence[QueryCandidates], fold_of: Places, settings: Sequence[Setting]
+    bench: SettingValues,
+    candidates: Sequence[QueryCandidates],
+    fold_of: Places,
+    settings: Sequence[Setting],
+    technique: str,
 ) -> list[OwnWeights]:
     """Return the groups that have better weights of their own, languages first; no query is in two of them.
 
@@ -49,6 +53,7 @@ def own_weights(
         candidates: the judged queries.
         fold_of: the fold of each (n,).
         settings: what was chosen for each fold on the other folds' queries; techniques and blends stay.
+        technique: of the fusion that was chosen on all queries.
     """
     found: list[OwnWeights] = []
     taken = np.zeros(len(candidates), np.bool_)
@@ -62,7 +67,7 @@ def own_weights(
         ]
         gain = compare(_held_out(bench, places, fold_of, own), _held_out(bench, places, fold_of, settings))
         if gain.delta > 0 and gain.p_permutation < SURE:
-            weights = bench.best_fusion(places, bench.choose(np.arange(len(candidates))).fusion.technique).weights
+            weights = bench.best_fusion(places, technique).weights
             found.append(OwnWeights(kind, name, weights, gain, places, own))
             taken[places] = True
     return found

@@ -58,19 +58,17 @@ class SettingValues:
     def installed_values(self) -> Floats:
         """Return what the installed pipeline is worth on each query, with its skips and its overrides."""
         skip = self._processor.get("rerank", {}).get("skip", {})
-        fusions = [self.installed.fusion] * len(self.candidates)
-        for override in reversed(self._processor.get("combination", {}).get("overrides", [])):  # the first counts
-            given = zip(self._names, self.installed.fusion.weights, strict=True)
-            weights = tuple(float(override["weights"].get(name, weight)) for name, weight in given)
-            own = Fusion(self.installed.fusion.technique, weights)
-            fusions = [
-                own if _suits(one, override) else all_ for one, all_ in zip(self.candidates, fusions, strict=True)
-            ]
         settings = [
-            Setting(fusion, None if _suits(one, skip) else self.installed.blend)
-            for one, fusion in zip(self.candidates, fusions, strict=True)
+            Setting(self._installed_fusion(one), None if _suits(one, skip) else self.installed.blend)
+            for one in self.candidates
         ]
         return np.array([self.of(setting)[place] for place, setting in enumerate(settings)])
+
+    def _installed_fusion(self, query: QueryCandidates) -> Fusion:
+        overrides = self._processor.get("combination", {}).get("overrides", [])
+        own: Mapping[str, Any] = next((one["weights"] for one in overrides if _suits(query, one)), {})
+        given = zip(self._names, self.installed.fusion.weights, strict=True)
+        return Fusion(self.installed.fusion.technique, tuple(float(own.get(name, weight)) for name, weight in given))
 
     def best_fusion(self, train: Any, technique: str | None = None) -> Fusion:
         """Return the fusion that is best on these queries, of one technique or of all."""

@@ -70,13 +70,11 @@ def count_products(bundle: Path) -> Products | None:
         return None
     constants = constants_by_name(graph)
     counts = {"each_token": 0.0, "last_layer": 0.0, "head": 0.0}
-    parts: dict[
-        str, str
-    ] = {}  # name of a value -> which part of the model it belongs to, after the first token is taken
+    parts: dict[str, str] = {}  # name of a value -> the part of the model, where that is not `each_token`
     for node in graph.node:
         found = {parts[name] for name in node.input if name in parts}
         part = "head" if "head" in found else "last_layer" if found else "each_token"
-        if part in ("each_token", "last_layer") and takes_first(node, constants):
+        if part != "head" and takes_first(node, constants):
             part = "head"
         elif node.op_type == "Gather" and node.input[1] == FIRST:
             part = "last_layer"

@@ -8,7 +8,7 @@ from pathlib import Path
 from plugin.capacity import LOOPBACK
 from plugin.errors import ServiceError
 from plugin.node import answers
-from plugin.processes import Daemon, last_lines, spawn
+from plugin.processes import Daemon, ending, last_lines, spawn
 
 _SERVE = "from rerank.cli import main; main(prog_name='rerank')"
 
@@ -35,7 +35,9 @@ def wait_for_service(url: str, daemon: Daemon, log: Path, *, patience_s: float =
     while not answers(f"{url}/ready", timeout_s=5.0):
         ended = not daemon.alive
         if ended or time.monotonic() > deadline:
-            what = "ended while it started" if ended else f"was not ready within {patience_s:.0f} s"
-            said = "\n  ".join(last_lines(log, 12))
+            what = f"was not ready within {patience_s:.0f} s"
+            if ended:
+                what = f"ended while it started ({ending(daemon) or 'nobody knows how'})"
+            said = "\n  ".join(last_lines(log, 12)) or "(nothing)"
             raise ServiceError(f"the model service {what}; its log {log} ends with:\n  {said}")
         time.sleep(0.1)

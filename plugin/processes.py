@@ -75,7 +75,21 @@ def spawn(
             **identity,  # type: ignore[call-overload]
         )
     process.returncode = 0  # it is meant to outlive us: no warning when the handle is collected
-    return Daemon(process.pid, token)
+    daemon = Daemon(process.pid, token)
+    _wait_named(daemon)
+    return daemon
+
+
+def ending(daemon: Daemon) -> str | None:
+    """Say how a daemon that this process started has ended: `exit status 1`, `SIGSEGV`; None when that is not known."""
+    try:
+        pid, status = os.waitpid(daemon.pid, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    if pid == 0:
+        return None
+    code = os.waitstatus_to_exitcode(status)
+    return f"exit status {code}" if code >= 0 else signal.Signals(-code).name
 
 
 def stop(daemons: Sequence[Daemon], *, patience_s: float = 20.0) -> None:
@@ -105,17 +119,25 @@ def _signal(daemon: Daemon, number: signal.Signals) -> None:
             return
 
 
+def _wait_named(daemon: Daemon, patience_s: float = 5.0) -> None:
+    """Wait until the process carries its command line: for a moment after it was started the kernel shows an empty one,
+    which would pass for a process that has ended."""
+    deadline = time.monotonic() + patience_s
+    while not daemon.alive and _nameless(daemon.pid) and time.monotonic() < deadline:
+        time.sleep(0.002)
+
+
+def _nameless(pid: int) -> bool:
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and not process.cmdline()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
+
+
 def _wait_gone(daemons: Sequence[Daemon], patience_s: float) -> None:
     deadline = time.monotonic() + patience_s
     while any(daemon.alive for daemon in daemons) and time.monotonic() < deadline:
         time.sleep(0.05)
     for daemon in daemons:
-        _reap(daemon)
-
-
-def _reap(daemon: Daemon) -> None:
-    """Collect the exit status where the daemon is our own child, so that no zombie stays behind in a long run."""
-    try:
-        os.waitpid(daemon.pid, os.WNOHANG)
-    except ChildProcessError:
-        return
+        ending(daemon)  # collected where it is our own child, so that no zombie stays behind in a long run

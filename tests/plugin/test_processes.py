@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plugin.ground import User
-from plugin.processes import Daemon, last_lines, spawn, stop
+from plugin.processes import Daemon, ending, last_lines, spawn, stop
 
 PATIENT = "import time; print('started', flush=True); time.sleep(60)"
 STUBBORN = (
@@ -62,6 +62,26 @@ def test_the_log_of_the_time_before_is_kept(tmp_path: Path) -> None:
     stop([daemon])
     assert (tmp_path / "log.previous").read_text() == "last time\n"
     assert (tmp_path / "log").read_text() == "started\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "how"),
+    [
+        ("raise SystemExit(3)", "exit status 3"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV"),
+    ],
+)
+def test_how_a_daemon_ended_is_told_once(tmp_path: Path, code: str, how: str) -> None:
+    daemon = start(tmp_path, code)
+    while daemon.alive:
+        time.sleep(0.02)
+    assert ending(daemon) == how
+    assert ending(daemon) is None
+
+
+def test_one_that_runs_has_no_ending(running: Daemon) -> None:
+    assert ending(running) is None
+    assert running.alive
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a process as another user")

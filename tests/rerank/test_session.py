@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,3 +41,10 @@ def test_whether_bytes_are_multiplied_whole_is_read_from_the_cpus_flags(
 
 def test_an_unknown_cpu_gets_the_exact_way(tmp_path: Path) -> None:
     assert has_vnni(tmp_path / "none") is False
+
+
+def test_nothing_is_collected_about_who_uses_it(tmp_path: Path) -> None:
+    code = "from rerank.embedder import load_embedder; load_embedder().embed_queries(['a cup'])"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "ORT_", "HOME"))}
+    subprocess.run([sys.executable, "-c", code], env={**kept, "HOME": str(tmp_path)}, check=True, timeout=120)
+    assert list(tmp_path.rglob("*")) == []

@@ -28,7 +28,7 @@ class CrossEncoder:
         self.template: DocumentTemplate = bundle.manifest.template
         self.fingerprint: str = bundle.fingerprint
         self._tokenizer = Tokenizer(bundle.path / TOKENIZER, bundle.manifest.max_length)
-        self._session = Session(bundle.path / MODEL, options)
+        self._session = Session(bundle.path / MODEL, options, weight_bits=bundle.manifest.weight_bits)
         self.providers: tuple[str, ...] = self._session.providers
 
     def score(self, pairs: Sequence[Pair]) -> Scores:

@@ -39,7 +39,7 @@ class SentenceEmbedder:
         self.languages: tuple[str, ...] = manifest.languages
         self._pooling: Pooling = manifest.pooling
         self._tokenizer = Tokenizer(bundle.path / TOKENIZER, manifest.max_length)
-        self._session = Session(bundle.path / MODEL, options)
+        self._session = Session(bundle.path / MODEL, options, weight_bits=bundle.manifest.weight_bits)
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
         """Embed queries: float32 (n, dimension), unit L2 norm.

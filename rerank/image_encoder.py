@@ -42,7 +42,7 @@ class ImageEncoder:
         self.space: str = manifest.space or bundle.fingerprint
         self.dimension: int = manifest.dimension
         self._input: ImageInput = manifest.image
-        self._session = Session(bundle.path / MODEL, options)
+        self._session = Session(bundle.path / MODEL, options, weight_bits=manifest.weight_bits)
 
     def decode(self, data: bytes) -> Pixels:
         """Decode an image file and prepare it as the model wants it; of an animation the first picture.

@@ -44,6 +44,7 @@ class Manifest:
     """What a bundle says of itself. `files` maps file name to sha256 hex; `training` and `metrics` are free
     JSON for the reader and do not count for the fingerprint, and neither does `architecture`: the `config` and
     `tokenizer` settings of the torch model, by which training goes on from an fp32 bundle; empty where nobody said.
+    `weight_bits` is how many bits of each int8 weight are used: 8, or 7.
 
     An image encoder has `image` and neither template nor `max_length`; `space` is the fingerprint of the text embedder
     whose vectors its own may be compared with, None when there is none.
@@ -66,6 +67,7 @@ class Manifest:
     query_prefix: str = ""
     document_prefix: str = ""
     precision: str = "fp32"
+    weight_bits: int = 8
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     architecture: Mapping[str, Any] = field(default_factory=dict)
@@ -91,6 +93,7 @@ class Manifest:
         }
         made = {
             "precision": self.precision,
+            **({"weight_bits": self.weight_bits} if self.weight_bits != 8 else {}),
             "files": dict(sorted(self.files.items())),
             "training": dict(self.training),
             "metrics": dict(self.metrics),
@@ -160,6 +163,7 @@ def _common(read: "_Reader") -> dict[str, Any]:
         "languages": tuple(read.texts("languages")),
         "files": read.hashes("files"),
         "precision": read.text("precision", "fp32"),
+        "weight_bits": read.count("weight_bits", 8),
         "training": read.mapping("training"),
         "metrics": read.mapping("metrics"),
         "architecture": read.mapping("architecture"),
@@ -189,8 +193,8 @@ class _Reader:
             raise self.wrong(key, " or ".join(options))
         return value
 
-    def count(self, key: str) -> int:
-        value = self.data.get(key)
+    def count(self, key: str, default: int | None = None) -> int:
+        value = self.data.get(key, default)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise self.wrong(key, "a positive whole number")
         return value

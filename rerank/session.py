@@ -47,7 +47,8 @@ def has_vnni(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     """Tell whether the CPU is known to add products of bytes in 32 bits (VNNI, or ARM's dot product).
 
     Others add pairs of them in 16 bits, which overflows with 8-bit weights unless ONNX Runtime is told to take its
-    exact way: measured on a CPU with VNNI, that way takes 1.9 times as long and gives the same numbers.
+    exact way: measured on a CPU with VNNI, that way takes 1.9 times as long and gives the same numbers. Weights of 7
+    bits cannot overflow.
     """
     try:
         return "vnni" in (text := cpuinfo.read_text(encoding="utf-8")) or "asimddp" in text
@@ -61,8 +62,8 @@ class Session:
     `inputs` are the names that its graph declares, `providers` the execution providers it runs on.
     """
 
-    def __init__(self, model: Path, options: SessionOptions | None = None) -> None:
-        """Load the model.
+    def __init__(self, model: Path, options: SessionOptions | None = None, *, weight_bits: int = 8) -> None:
+        """Load the model, whose int8 weights use `weight_bits` bits.
 
         Raises:
             BundleError: it is no model that this ONNX Runtime can run.
@@ -71,7 +72,7 @@ class Session:
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads = options.threads
         settings.log_severity_level = 3
-        if not has_vnni():
+        if weight_bits > 7 and not has_vnni():
             settings.add_session_config_entry("session.x64quantprecision", "1")
         settings.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.spinning else "0")
         providers = choose_providers(onnxruntime.get_available_providers(), options.providers)

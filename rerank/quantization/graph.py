@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rerank.exporting.onnx_file import import_onnx
 from rerank.quantization.calibrate import constant_products
-from rerank.quantization.fit import LEVELS, Grid, quantize_weights
+from rerank.quantization.fit import Grid, levels, quantize_weights
 
 TABLE_ROWS = 256
 """Embedding tables with fewer rows stay fp32."""
@@ -127,7 +127,7 @@ class _Rewriter:
         weights = self._numpy.to_array(self._weights[name])
         factors = np.ones(len(weights), np.float32) if grid.smooth is None else grid.smooth
         key = f"{name}_{prefix}"
-        integers, scales = quantize_weights(weights * factors[:, None])
+        integers, scales = quantize_weights(weights * factors[:, None], grid.weight_bits)
         inputs = [
             activation,
             self._constant(f"{key}_int8", integers, np.int8),
@@ -158,7 +158,7 @@ class _Rewriter:
     def _table(self, node: Any) -> None:
         name, output = node.input[0], node.output[0]
         table = self._numpy.to_array(self._weights[name])
-        scales = np.maximum(np.abs(table).max(axis=1, keepdims=True), 1e-12) / LEVELS
+        scales = np.maximum(np.abs(table).max(axis=1, keepdims=True), 1e-12) / levels(8)
         integers = self._constant(f"{name}_int8", np.round(table / scales), np.int8)
         rows = self._add("Gather", [integers, node.input[1]], f"{output}_int8", axis=0)
         numbers = self._add("Cast", [rows], f"{output}_float", to=self._float)

@@ -29,7 +29,7 @@ from rerank.evaluation.candidates import CandidateList, sample_lists
 from rerank.exporting.model_card import model_card
 from rerank.exporting.onnx_file import load_model, save_model
 from rerank.quantization.calibrate import capture
-from rerank.quantization.fit import fit
+from rerank.quantization.fit import Grid, fit
 from rerank.quantization.graph import rewrite, weights_by_activation
 from rerank.quantization.quality import Budget, Probe, Quality
 from rerank.quantization.variants import Variant, cpu_variants
@@ -38,10 +38,20 @@ from rerank.tokenize import Tokenizer
 
 Target = Literal["cpu", "gpu"]
 PRECISIONS: Mapping[Target, str] = {"cpu": "int8", "gpu": "fp16"}
+WEIGHT_BITS = (7, 8)
+"""Weights of seven bits lose some precision, and are twice as fast to multiply on CPUs without VNNI; see `Session`."""
 
 CALIBRATION_TEXTS = 200
 TIMED_TEXTS = 100
 TIMED_ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How to write a reduced form's model into a folder, and how many bits of its int8 weights it uses."""
+
+    make: Callable[[Path], Mapping[str, Path]]
+    weight_bits: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +104,14 @@ def quantize(
     with tempfile.TemporaryDirectory() as scratch:
         report("fp32: ranking the candidates")
         probe = Probe(original, lists)
-        makers = _cpu_makers(original, lists) if target == "cpu" else _gpu_makers(original)
+        forms = _cpu_forms(original, lists) if target == "cpu" else _gpu_forms(original)
         bundles = {}
-        for number, (name, make) in enumerate(makers.items()):
+        for number, (name, form) in enumerate(forms.items()):
             report(f"{name}: writing")
             folder = Path(scratch) / str(number)
             folder.mkdir()
-            reduced = replace(manifest, precision=PRECISIONS[target])
-            files = {**make(folder), TOKENIZER: original.path / TOKENIZER}
+            reduced = replace(manifest, precision=PRECISIONS[target], weight_bits=form.weight_bits)
+            files = {**form.make(folder), TOKENIZER: original.path / TOKENIZER}
             bundles[name] = write_bundle(folder / manifest.name, reduced, files, "")
         report("timing")
         times = _times({"fp32": original, **bundles}, lists)
@@ -124,35 +134,40 @@ def quantize(
         return write_bundle(out, final, files, model_card(final))
 
 
-def _cpu_makers(original: Bundle, lists: Sequence[CandidateList]) -> dict[str, Callable[[Path], Mapping[str, Path]]]:
+def _cpu_forms(original: Bundle, lists: Sequence[CandidateList]) -> dict[str, _Form]:
     source = original.path / "model.onnx"
     activations = capture(source, _batches(original, lists))
     weights = weights_by_activation(load_model(source))
     if not activations:
         raise BundleError(f"{source} has no weights to quantize; is it an fp32 transformer?")
-    fixed, dynamic = (
-        {name: fit(values, weights[name], dynamic=kind) for name, values in activations.items()}
-        for kind in (False, True)
-    )
 
-    def maker(variant: Variant) -> Callable[[Path], Mapping[str, Path]]:
+    def fitted(bits: int, *, dynamic: bool) -> Mapping[str, Grid]:
+        return {
+            name: fit(values, weights[name], dynamic=dynamic, weight_bits=bits) for name, values in activations.items()
+        }
+
+    def form(variant: Variant) -> _Form:
         def make(folder: Path) -> Mapping[str, Path]:
             model = load_model(source)
             rewrite(model, variant.grids)
             return save_model(model, folder)
 
-        return make
+        return _Form(make, variant.weight_bits)
 
-    return {variant.name: maker(variant) for variant in cpu_variants(fixed, dynamic)}
+    return {
+        variant.name: form(variant)
+        for bits in WEIGHT_BITS
+        for variant in cpu_variants(fitted(bits, dynamic=False), fitted(bits, dynamic=True), bits)
+    }
 
 
-def _gpu_makers(original: Bundle) -> dict[str, Callable[[Path], Mapping[str, Path]]]:
+def _gpu_forms(original: Bundle) -> dict[str, _Form]:
     from rerank.quantization.fp16 import to_fp16
 
     source = original.path / "model.onnx"
     return {
-        "fp16, fused attention": lambda folder: to_fp16(source, folder, fused=True),
-        "fp16": lambda folder: to_fp16(source, folder, fused=False),
+        "fp16, fused attention": _Form(lambda folder: to_fp16(source, folder, fused=True)),
+        "fp16": _Form(lambda folder: to_fp16(source, folder, fused=False)),
     }
 
 

@@ -18,17 +18,20 @@ class Variant:
 
     name: str
     grids: Mapping[str, Grid]
+    weight_bits: int
 
 
-def cpu_variants(fixed: Mapping[str, Grid], dynamic: Mapping[str, Grid]) -> list[Variant]:
-    """Return what to try for a CPU, coarsest first: all fixed, mixed, all per token, and some kept in fp32."""
+def cpu_variants(fixed: Mapping[str, Grid], dynamic: Mapping[str, Grid], weight_bits: int) -> list[Variant]:
+    """Return what to try for a CPU with weights of `weight_bits`, coarsest first: all fixed, mixed, all per token, and
+    some kept in fp32."""
     mixed = {
         name: fixed[name] if fixed[name].error <= FIXED_ENOUGH * grid.error else grid for name, grid in dynamic.items()
     }
     worst = sorted(dynamic, key=lambda name: -dynamic[name].error)
-    variants = [Variant("static", fixed), Variant("mixed", mixed), Variant("dynamic", dynamic)]
+    forms = {"static": fixed, "mixed": mixed, "dynamic": dynamic}
     for share in KEPT_SHARES:
         kept = worst[: max(1, round(share * len(worst)))]
-        grids = {name: grid for name, grid in dynamic.items() if name not in kept}
-        variants.append(Variant(f"dynamic, {len(kept)} of {len(worst)} fp32", grids))
-    return [variant for variant in variants if variant.grids]
+        forms[f"dynamic, {len(kept)} of {len(worst)} fp32"] = {
+            name: grid for name, grid in dynamic.items() if name not in kept
+        }
+    return [Variant(f"{name}, {weight_bits} bits", grids, weight_bits) for name, grids in forms.items() if grids]

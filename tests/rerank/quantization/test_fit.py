@@ -2,17 +2,18 @@ import numpy as np
 import pytest
 
 from rerank.quantization.calibrate import Activations
-from rerank.quantization.fit import LEVELS, fit, quantize_weights
+from rerank.quantization.fit import fit, quantize_weights
 
 
 def activations(sample: np.ndarray) -> Activations:
     return Activations(sample, sample.min(axis=0), sample.max(axis=0))
 
 
-def test_weights_come_back_within_half_a_step() -> None:
+@pytest.mark.parametrize(("bits", "most"), [(8, 127), (7, 63)])
+def test_weights_come_back_within_half_a_step(bits: int, most: int) -> None:
     weights = np.random.default_rng(0).standard_normal((8, 5)).astype(np.float32)
-    integers, scales = quantize_weights(weights)
-    assert np.abs(integers).max() == LEVELS
+    integers, scales = quantize_weights(weights, bits)
+    assert np.abs(integers).max() == most
     assert (np.abs(integers * scales - weights) <= scales / 2 + 1e-6).all()
 
 

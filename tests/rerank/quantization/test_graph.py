@@ -17,14 +17,14 @@ RNG = np.random.default_rng(0)
 WEIGHTS, BIAS = RNG.normal(size=(8, 5)).astype(np.float32), RNG.normal(size=5).astype(np.float32) + 3
 
 
-def product(*, read_twice: bool) -> onnx.ModelProto:
+def product(*, read_twice: bool, weights: np.ndarray = WEIGHTS, bias: np.ndarray = BIAS) -> onnx.ModelProto:
     nodes = [helper.make_node("MatMul", ["x", "weights"], ["raw"]), helper.make_node("Add", ["bias", "raw"], ["y"])]
     outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
     if read_twice:
         nodes.append(helper.make_node("Neg", ["raw"], ["z"]))
         outputs.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, None))
-    constants = [numpy_helper.from_array(WEIGHTS, "weights"), numpy_helper.from_array(BIAS, "bias")]
-    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", 8])]
+    constants = [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(bias, "bias")]
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", len(weights)])]
     opsets = [helper.make_opsetid("", 17)]
     return helper.make_model(
         helper.make_graph(nodes, "g", inputs, outputs, constants), opset_imports=opsets, ir_version=9
@@ -46,3 +46,14 @@ def test_the_bias_is_added_once(tmp_path: Path, dynamic: bool, positive: bool, r
     assert np.abs(found - (values @ WEIGHTS + BIAS)).max() < 0.2
     adds = [node.name for node in model.graph.node if node.op_type == "Add" and node.output[0] == "y"]
     assert len(adds) == (1 if dynamic or read_twice else 0), "a fixed grid leaves the bias to the product"
+
+
+@pytest.mark.parametrize("bits", [7, 8])
+def test_the_largest_sums_do_not_overflow(tmp_path: Path, bits: int) -> None:
+    values, weights = np.ones((16, 64), np.float32), np.ones((64, 32), np.float32)
+    grid = fit(Activations(values, values[0], values[0]), weights, dynamic=False, weight_bits=bits)
+    model = product(read_twice=False, weights=weights, bias=np.zeros(32, np.float32))
+    rewrite(model, {"x": grid})
+    onnx.save(model, str(tmp_path / "m.onnx"))
+    found = Session(tmp_path / "m.onnx", weight_bits=bits).run({"x": values})
+    assert np.allclose(found, 64.0, rtol=0.01)

@@ -73,8 +73,9 @@ def verified(bundle: Bundle) -> Bundle:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_cross_encoder_goes_all_the_way(tmp_path: Path, kind: str) -> None:
-    from rerank.training.cross_encoder import TrainOptions, train
+    from rerank.training.cross_encoder import train
     from rerank.training.pairs import TrainingPair, write_pairs
+    from rerank.training.run import TrainOptions
     from tests.rerank.training.test_cross_encoder import RECIPE
 
     base = save_model(tmp_path / "base", kind, labels=1)

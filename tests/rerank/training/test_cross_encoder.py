@@ -10,9 +10,10 @@ import pytest
 from rerank.template import DocumentTemplate, TemplateField
 from rerank.training import cross_encoder as train_module
 from rerank.training.average import average_weights
-from rerank.training.cross_encoder import POLYRANK_JSON, TrainOptions, effective_precision, train
+from rerank.training.cross_encoder import train
 from rerank.training.pairs import TrainingPair, read_pairs, write_pairs
 from rerank.training.recipe import Loss, Recipe, TrainingError, read_recipe
+from rerank.training.run import POLYRANK_JSON, TrainOptions, effective_precision
 
 PAIRS = [
     TrainingPair("red mouse", {"title": "mouse", "attributes": "colour: red"}, 3),
@@ -270,7 +271,7 @@ def test_a_resumed_training_gives_the_same_weights(tmp_path: Path, base: Path, c
                 raise KeyboardInterrupt
 
     original = train_module._callbacks
-    train_module._callbacks = lambda job, out: [Killed(), *original(job, out)]
+    train_module._callbacks = lambda *arguments: [Killed(), *original(*arguments)]
     try:
         with pytest.raises(KeyboardInterrupt):
             train(recipe, data, str(base), tmp_path / "cut", QUIET)

@@ -13,11 +13,11 @@ from rerank.embedder import load_embedder
 from rerank.exporting.export import export
 from rerank.template import DocumentTemplate, TemplateField
 from rerank.training import embedder as embedder_module
-from rerank.training.cross_encoder import TrainOptions
 from rerank.training.embedder import contrastive_rows, distil, train_embedder
 from rerank.training.embedder_recipe import EmbedderRecipe, read_embedder_recipe
 from rerank.training.pairs import TrainingPair, write_pairs
 from rerank.training.recipe import TrainingError
+from rerank.training.run import TrainOptions
 from rerank.training.vocabulary import Parallel, grow_model, grow_tokenizer, read_parallel, translation_vectors
 from tests.rerank.architectures import save_model
 

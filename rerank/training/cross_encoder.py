@@ -27,6 +27,8 @@ from rerank.training.run import (
     write_settings,
 )
 
+__all__ = ["TrainOptions", "Trained", "train"]
+
 
 def train(recipe: Recipe, data: Sequence[Path], base: str, out: Path, options: TrainOptions | None = None) -> Trained:
     """Fine-tune a cross-encoder and save it as a transformers folder with a polyrank.json.

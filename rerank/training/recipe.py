@@ -136,13 +136,13 @@ def parse_recipe(path: Path, kind: type[Kind]) -> Kind:
         template = DocumentTemplate.from_json(data.pop("template", None))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ModelInputError) as error:
         raise TrainingError(f"cannot read the recipe {path}: {error}") from error
-    types = {item.name: item.type for item in fields(kind) if item.name not in ("template", "sha256")}
+    types: dict[str, Any] = {item.name: item.type for item in fields(kind) if item.name not in ("template", "sha256")}
     for key, value in data.items():
         if key in types and not _is(value, types[key]):
             raise TrainingError(f"the recipe {path}: `{key}` cannot be {value!r}")
     if isinstance(loss := data.get("loss"), str) and issubclass(kind, Recipe):
         data["loss"] = {loss: 1.0}
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
     try:
         recipe = kind(template=template, sha256=hashlib.sha256(content).hexdigest(), **values)
     except TypeError as error:
@@ -158,8 +158,8 @@ def _is(value: Any, kind: Any) -> bool:
         return isinstance(value, list) and all(_is(item, get_args(kind)[0]) for item in value)
     if kind == Mapping[Loss, float]:
         return isinstance(value, str) or (isinstance(value, dict) and all(_is(item, float) for item in value.values()))
-    types = {int: int, float: (int, float)}.get(kind, str)
-    return isinstance(value, types) and not isinstance(value, bool)
+    types: dict[Any, Any] = {int: int, float: (int, float)}
+    return isinstance(value, types.get(kind, str)) and not isinstance(value, bool)
 
 
 def _shared_fault(recipe: TrainingRecipe) -> str | None:

@@ -97,6 +97,13 @@ def test_a_recipe_is_read_with_its_hash(tmp_path: Path) -> None:
         ("precision = 'int8'", "precision"),
         ("batch_size = 0", "positive"),
         ("seeds = 3", "seeds"),
+        ("seeds = ['a']", "seeds"),
+        ("report_to = ['x']", "not x"),
+        ("adapters = 'prefix'", "one of lora, dora, ia3, not prefix"),
+        ("adapters = 'dora'", "dora needs a positive `lora_rank`"),
+        ("adapters = 'ia3'\nlora_rank = 4", "ia3 has no rank"),
+        ("lora_rank = -1", "positive `lora_rank`"),
+        ("adapters = 'ia3'\nadversarial = 0.1", "adversarial"),
     ],
 )
 def test_a_wrong_recipe_names_the_key(tmp_path: Path, more: str, reason: str) -> None:
@@ -254,7 +261,17 @@ def test_a_loss_towards_a_teacher_needs_one(tmp_path: Path) -> None:
 
 @pytest.mark.train
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("change", [{"average_last": 2}, {"lora_rank": 2}, {"keep_layers": (1,)}], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"average_last": 2},
+        {"lora_rank": 2},
+        {"adapters": "dora", "lora_rank": 2},
+        {"adapters": "ia3"},
+        {"keep_layers": (1,)},
+    ],
+    ids=str,
+)
 def test_a_resumed_training_gives_the_same_weights(tmp_path: Path, base: Path, change: dict[str, Any]) -> None:
     from transformers import TrainerCallback
 
@@ -309,6 +326,63 @@ def test_training_stops_when_dev_gains_no_more(tmp_path: Path, base: Path) -> No
     made = train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / "out", options)
     assert made.steps == 3, "one evaluation and two without a gain"
     assert list((tmp_path / "out.runs").glob("events*"))
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("change", [{}, {"adapters": "lora", "lora_rank": 2}, {"adapters": "ia3"}], ids=str)
+def test_the_best_checkpoint_is_the_result(tmp_path: Path, base: Path, change: dict[str, Any]) -> None:
+    """Trained towards the reverse of what dev pairs say, which are what the model said at the start."""
+    from sentence_transformers import CrossEncoder
+
+    from rerank.training.dev import NAME, DevRanking, score_together
+
+    recipe = replace(RECIPE, epochs=40, evaluate_every=1.0, patience=20, **change)
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
+    train(replace(RECIPE, epochs=1), [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / "start", QUIET)
+    fields = [{"title": title} for title in ("mouse", "keyboard", "red", "blue", "colour")]
+    texts = [("red mouse", recipe.template.render(item)) for item in fields]
+    order = score_together(CrossEncoder(str(tmp_path / "start"), device="cpu"), texts, 8).argsort()
+    dev = [TrainingPair("red mouse", fields[place], rank and 3) for rank, place in enumerate(order)]
+    against = [TrainingPair("red mouse", fields[place], 0 if rank else 3) for rank, place in enumerate(order)]
+    write_pairs(tmp_path / "dev.jsonl.gz", dev)
+    write_pairs(tmp_path / "against.jsonl.gz", against)
+    found = {}
+    for name, patience in (("best", 20), ("last", 0)):
+        options = replace(QUIET, dev=tmp_path / "dev.jsonl.gz")
+        stopping = replace(recipe, patience=patience)
+        train(stopping, [tmp_path / "against.jsonl.gz"], str(tmp_path / "start"), tmp_path / name, options)
+        model = CrossEncoder(str(tmp_path / name), device="cpu")
+        found[name] = DevRanking(recipe, dev, score_together)(model)[NAME]
+    assert found["best"] == 1.0
+    assert found["last"] < 1.0
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore")
+def test_adapters_are_what_they_say(tmp_path: Path, base: Path) -> None:
+    """Of a layer's change LoRA's has its rank, DoRA's has not, and (IA)3 scales each row, bias included."""
+    import torch
+    from safetensors.torch import load_file
+
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
+    start, layer = load_file(base / "model.safetensors"), "encoder.layer.0.attention.self.query"
+    trained: dict[str, Any] = {}
+    for adapters in ("lora", "dora", "ia3"):
+        recipe = replace(RECIPE, epochs=4, adapters=adapters, lora_rank=0 if adapters == "ia3" else 2)  # type: ignore[arg-type]
+        train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / adapters, QUIET)
+        trained[adapters] = load_file(tmp_path / adapters / "model.safetensors")
+        assert trained[adapters]["bert.embeddings.word_embeddings.weight"].equal(
+            start["embeddings.word_embeddings.weight"]
+        )
+        assert {name.removeprefix("bert.") for name in trained[adapters]} >= start.keys(), "the model's own shape"
+    changes = {name: weights[f"bert.{layer}.weight"] - start[f"{layer}.weight"] for name, weights in trained.items()}
+    ranks = {name: int(torch.linalg.matrix_rank(change, rtol=1e-3)) for name, change in changes.items()}
+    assert ranks["lora"] == 2
+    assert ranks["dora"] > 2
+    scales = trained["ia3"][f"bert.{layer}.weight"] / start[f"{layer}.weight"]
+    assert float((scales - scales[:, :1]).abs().max()) < 1e-4
+    assert float((scales - 1).abs().max()) > 1e-3
 
 
 @pytest.mark.train

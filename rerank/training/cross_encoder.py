@@ -67,7 +67,7 @@ def train(recipe: Recipe, data: Sequence[Path], base: str, out: Path, options: T
     }
     work = open_work(out, run, resume=options.resume)
     job = Job(pairs, data, base, options)
-    return train_seeds(recipe, work, out, partial(_train_once, job))
+    return train_seeds(recipe, len(pairs), work, out, partial(_train_once, job))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def _pairs(recipe: Recipe, data: Sequence[Path]) -> list[TrainingPair]:
     return pairs
 
 
-def _train_once(job: Job, recipe: Recipe, work: Path, out: Path) -> Trained:
+def _train_once(job: Job, recipe: Recipe, work: Path, out: Path) -> tuple[int, float]:
     from transformers import set_seed
 
     set_seed(recipe.seed)
@@ -109,7 +109,7 @@ def _train_once(job: Job, recipe: Recipe, work: Path, out: Path) -> Trained:
     if not recipe.keep_layers:
         _blend(model, start, recipe.base_share)
     _save(model, recipe, job.data, out)
-    return Trained(out, len(job.pairs), int(result.global_step), float(result.training_loss))
+    return int(result.global_step), float(result.training_loss)
 
 
 def _load(base: str, recipe: Recipe) -> Any:

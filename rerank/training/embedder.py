@@ -66,7 +66,7 @@ def train_embedder(
         raise TrainingError("`distillation` needs parallel text and a teacher: give --parallel and --teacher")
     options.check(recipe)
     pairs = [pair for path in data for pair in read_pairs(path)]
-    contrastive_rows(recipe, pairs)  # refuses pairs without a positive before anything is written
+    positives = len(contrastive_rows(recipe, pairs)["anchor"])
     need_extra()
     from sentence_transformers.sentence_transformer import losses
 
@@ -81,7 +81,8 @@ def train_embedder(
     def rows(seeded: EmbedderRecipe) -> dict[str, list[Any]]:
         return contrastive_rows(seeded, pairs)
 
-    return train_seeds(recipe, work, out, partial(_train_once, _Job(base, rows, loss, provenance(data), options)))
+    job = _Job(base, rows, loss, provenance(data), options)
+    return train_seeds(recipe, positives, work, out, partial(_train_once, job))
 
 
 def contrastive_rows(recipe: EmbedderRecipe, pairs: Sequence[TrainingPair]) -> dict[str, list[Any]]:
@@ -164,9 +165,9 @@ def distil(
         "text": [*texts, *(pair.text for pair in parallel)],
         "label": [*range(len(texts)), *(places[pair.english] for pair in parallel)],
     }
-    vectors_of_texts = torch.from_numpy(vectors)
-    job = _Job(base, lambda _: rows, lambda model: ToTheTeacher(model, vectors_of_texts), provenance(data), options)
-    return train_seeds(recipe, work, out, partial(_train_once, job))
+    targets = torch.from_numpy(vectors)
+    job = _Job(base, lambda _: rows, lambda model: ToTheTeacher(model, targets), provenance(data), options)
+    return train_seeds(recipe, len(rows["text"]), work, out, partial(_train_once, job))
 
 
 def _run(recipe: EmbedderRecipe, base: str, options: TrainOptions) -> dict[str, Any]:
@@ -220,7 +221,7 @@ class _Job:
     options: TrainOptions
 
 
-def _train_once(job: _Job, recipe: EmbedderRecipe, work: Path, out: Path) -> Trained:
+def _train_once(job: _Job, recipe: EmbedderRecipe, work: Path, out: Path) -> tuple[int, float]:
     from datasets import Dataset
     from transformers import set_seed
 
@@ -234,7 +235,7 @@ def _train_once(job: _Job, recipe: EmbedderRecipe, work: Path, out: Path) -> Tra
     if recipe.adapted:
         merge_adapters(model.transformers_model)
     _save(recipe, model, job.data, out)
-    return Trained(out, len(table), int(result.global_step), float(result.training_loss))
+    return int(result.global_step), float(result.training_loss)
 
 
 def _trainer(model: Any, table: Any, job: _Job, recipe: EmbedderRecipe, work: Path, out: Path) -> Any:

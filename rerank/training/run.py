@@ -17,7 +17,6 @@ from rerank.training.recipe import Precision, TrainingError, TrainingRecipe
 POLYRANK_JSON = "polyrank.json"
 """Beside the weights: what `rerank export-onnx` writes into the bundle's manifest."""
 
-
 Kind = TypeVar("Kind", bound=TrainingRecipe)
 
 
@@ -57,14 +56,18 @@ class TrainOptions:
         return provenance([self.dev] if self.dev else [])
 
 
-def train_seeds(recipe: Kind, work: Path, out: Path, once: Callable[[Kind, Path, Path], Trained]) -> Trained:
+def train_seeds(
+    recipe: Kind, pairs: int, work: Path, out: Path, once: Callable[[Kind, Path, Path], tuple[int, float]]
+) -> Trained:
     """Train once, or once for each of the recipe's seeds and average the weights; then remove the checkpoints.
 
     Args:
         recipe: `seeds`; each training gets it with one of them as its `seed`.
+        pairs: how many are seen in each epoch.
         work: folder of the checkpoints; seeds that are trained already are taken from there.
         out: the folder to write.
-        once: trains by a recipe, with its checkpoints in the first folder, and writes the second.
+        once: trains by a recipe, with its checkpoints in the first folder, writes the second, and returns the number of
+            steps and the mean loss.
     """
     if not recipe.seeds:
         made = [once(recipe, work, out)]
@@ -82,9 +85,8 @@ def train_seeds(recipe: Kind, work: Path, out: Path, once: Callable[[Kind, Path,
     for runs in work.glob("seed-*.runs"):
         shutil.copytree(runs, out.with_name(f"{out.name}.runs") / runs.stem, dirs_exist_ok=True)
     shutil.rmtree(work, ignore_errors=True)
-    losses = [one.loss for one in made] or [0.0]
-    pairs = made[0].pairs if made else 0
-    return Trained(out, pairs, sum(one.steps for one in made), sum(losses) / len(losses))
+    losses = [loss for _, loss in made] or [0.0]
+    return Trained(out, pairs, sum(steps for steps, _ in made), sum(losses) / len(losses))
 
 
 def resumed_checkpoint(work: Path, options: TrainOptions) -> Path | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file
+from transformers.trainer_callback import PrinterCallback
 
 from rerank.training.recipe import TrainingRecipe
 
@@ -56,6 +57,7 @@ def trainer_for(recipe: TrainingRecipe, library: type, **arguments: Any) -> Any:
     """
     added = Adversarial if recipe.adversarial else Resumable
     made: Any = type(f"{added.__name__}{library.__name__}", (added, library), {})(**arguments)
+    made.remove_callback(PrinterCallback)  # prints figures to stdout, where --json has the result alone
     if recipe.adversarial:
         made.distance = recipe.adversarial
     return made

@@ -14,6 +14,7 @@ from rerank.training.cross_encoder import train
 from rerank.training.pairs import TrainingPair, read_pairs, write_pairs
 from rerank.training.recipe import Loss, Recipe, TrainingError, read_recipe
 from rerank.training.run import POLYRANK_JSON, TrainOptions, effective_precision
+from tests.rerank.architectures import save_model
 
 PAIRS = [
     TrainingPair("red mouse", {"title": "mouse", "attributes": "colour: red"}, 3),
@@ -331,31 +332,32 @@ def test_training_stops_when_dev_gains_no_more(tmp_path: Path, base: Path) -> No
 @pytest.mark.train
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("change", [{}, {"adapters": "lora", "lora_rank": 2}, {"adapters": "ia3"}], ids=str)
-def test_the_best_checkpoint_is_the_result(tmp_path: Path, base: Path, change: dict[str, Any]) -> None:
-    """Trained towards the reverse of what dev pairs say, which are what the model said at the start."""
+def test_the_best_checkpoint_is_the_result(tmp_path: Path, change: dict[str, Any]) -> None:
+    """Dev pairs call that document relevant which the model preferred at the start, training pairs the last one."""
     from sentence_transformers import CrossEncoder
 
     from rerank.training.dev import NAME, DevRanking, score_together
 
-    recipe = replace(RECIPE, epochs=40, evaluate_every=1.0, patience=20, **change)
-    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
-    train(replace(RECIPE, epochs=1), [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / "start", QUIET)
-    fields = [{"title": title} for title in ("mouse", "keyboard", "red", "blue", "colour")]
-    texts = [("red mouse", recipe.template.render(item)) for item in fields]
-    order = score_together(CrossEncoder(str(tmp_path / "start"), device="cpu"), texts, 8).argsort()
-    dev = [TrainingPair("red mouse", fields[place], rank and 3) for rank, place in enumerate(order)]
-    against = [TrainingPair("red mouse", fields[place], 0 if rank else 3) for rank, place in enumerate(order)]
-    write_pairs(tmp_path / "dev.jsonl.gz", dev)
-    write_pairs(tmp_path / "against.jsonl.gz", against)
+    base = save_model(tmp_path / "base", labels=1)
+    titles = ("gaming mouse", "desk lamp", "coffee machine", "usb c charger", "hiking jacket")
+    scores = score_together(CrossEncoder(str(base), device="cpu"), [("red lamp", title) for title in titles], 8)
+    wanted, unwanted = (
+        [TrainingPair("red lamp", {"title": title}, 3 if place == best else 0) for place, title in enumerate(titles)]
+        for best in (scores.argmax(), scores.argmin())
+    )
+    write_pairs(tmp_path / "dev.jsonl.gz", wanted)
+    write_pairs(tmp_path / "pairs.jsonl.gz", unwanted)
+    options = replace(QUIET, dev=tmp_path / "dev.jsonl.gz")
+    template = DocumentTemplate((TemplateField("title"),))
+    recipe = replace(RECIPE, template=template, epochs=12, evaluate_every=1.0, learning_rate=2e-2, warmup=0.0)
+    recipe = replace(recipe, loss={"list_net": 1.0}, **change)
     found = {}
-    for name, patience in (("best", 20), ("last", 0)):
-        options = replace(QUIET, dev=tmp_path / "dev.jsonl.gz")
+    for name, patience in (("best", 11), ("last", 0)):
         stopping = replace(recipe, patience=patience)
-        train(stopping, [tmp_path / "against.jsonl.gz"], str(tmp_path / "start"), tmp_path / name, options)
+        train(stopping, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / name, options)
         model = CrossEncoder(str(tmp_path / name), device="cpu")
-        found[name] = DevRanking(recipe, dev, score_together)(model)[NAME]
-    assert found["best"] == 1.0
-    assert found["last"] < 1.0
+        found[name] = DevRanking(recipe, wanted, score_together)(model)[NAME]
+    assert found["best"] > found["last"]
 
 
 @pytest.mark.train

@@ -54,7 +54,7 @@ def bench(bundles: tuple[Path, ...], html: Path | None, as_json: bool, **options
     """Measure rerankers BUNDLES (default: the shipped one) in one loop in which they take turns.
 
     Peers that run beside them with --torch, where installed: sentence-transformers (torch; onnx with optimum),
-    rerankers, and FlashRank on the first bundle's ONNX file.
+    rerankers, Infinity's engine, and FlashRank and fastembed on the first bundle's ONNX file.
     """
     from rerank.benchmark.loop import Grid
     from rerank.benchmark.loop import bench as run

@@ -41,9 +41,13 @@ def peer_loaders(model: str, bundle: Path, max_length: int) -> dict[str, Callabl
     if find_spec("sentence_transformers") and find_spec("optimum"):
         peers["sentence-transformers onnx"] = partial(_sentence_transformers, model, max_length, "onnx")
     if find_spec("rerankers"):
-        peers["rerankers"] = partial(_rerankers, model)
+        peers["rerankers"] = partial(_rerankers, model, max_length)
     if find_spec("flashrank"):
         peers[f"FlashRank on {bundle.name}"] = partial(_flashrank, bundle, max_length)
+    if find_spec("fastembed"):
+        peers[f"fastembed on {bundle.name}"] = partial(_fastembed, bundle, max_length)
+    if find_spec("infinity_emb"):
+        peers["Infinity"] = partial(_infinity, model, max_length)
     return peers
 
 
@@ -59,24 +63,28 @@ def _sentence_transformers(model: str, max_length: int, backend: Any) -> Peer:
     return Peer(score, str(encoder.device))
 
 
+def _lay_out(bundle: Path, folder: Path, model_file: str, max_length: int) -> None:
+    """Write our ONNX file as a folder of the layout that libraries of ONNX models keep theirs in."""
+    settings: dict[str, dict[str, Any]] = {
+        "config.json": {"pad_token_id": 0},
+        "tokenizer_config.json": {"model_max_length": max_length, "pad_token": "[PAD]"},
+        "special_tokens_map.json": {},
+    }
+    (folder / model_file).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(bundle / MODEL, folder / model_file)
+    shutil.copyfile(bundle / TOKENIZER, folder / TOKENIZER)
+    for file, content in settings.items():
+        (folder / file).write_text(json.dumps(content), encoding="utf-8")
+
+
 def _flashrank(bundle: Path, max_length: int) -> Peer:
     """Put our ONNX file where it expects one of its own; scores pairs of one query, as it asks for."""
     from flashrank import Ranker, RerankRequest
     from flashrank.Config import model_file_map
 
     name = "ms-marco-MiniLM-L-12-v2"
-    settings: dict[str, dict[str, Any]] = {
-        "config.json": {"pad_token_id": 0},
-        "tokenizer_config.json": {"model_max_length": max_length, "pad_token": "[PAD]"},
-        "special_tokens_map.json": {},
-    }
     with tempfile.TemporaryDirectory() as cache:
-        folder = Path(cache) / name
-        folder.mkdir()
-        shutil.copyfile(bundle / MODEL, folder / model_file_map[name])
-        shutil.copyfile(bundle / TOKENIZER, folder / TOKENIZER)
-        for file, content in settings.items():
-            (folder / file).write_text(json.dumps(content), encoding="utf-8")
+        _lay_out(bundle, Path(cache) / name, model_file_map[name], max_length)
         ranker = Ranker(name, cache, max_length, "WARNING")
 
     def score(pairs: Sequence[Pair]) -> Any:
@@ -87,11 +95,57 @@ def _flashrank(bundle: Path, max_length: int) -> Peer:
     return Peer(score, "cpu", runs_bundle=True)
 
 
-def _rerankers(model: str) -> Peer:
+def _fastembed(bundle: Path, max_length: int) -> Peer:
+    """Give it our ONNX file as the local folder of one of its models; it scores logits of any pairs."""
+    from fastembed.rerank.cross_encoder import TextCrossEncoder
+
+    with tempfile.TemporaryDirectory() as folder:
+        _lay_out(bundle, Path(folder), "onnx/model.onnx", max_length)
+        encoder = TextCrossEncoder(
+            "Xenova/ms-marco-MiniLM-L-6-v2", specific_model_path=folder, providers=["CPUExecutionProvider"]
+        )
+
+    def score(pairs: Sequence[Pair]) -> Any:
+        texts = [(pair.query, pair.document) for pair in pairs]
+        return list(encoder.rerank_pairs(texts, batch_size=PEER_BATCH))
+
+    return Peer(score, "cpu", runs_bundle=True)
+
+
+def _infinity(model: str, max_length: int) -> Peer:
+    """Run its engine in this process, without its server; scores pairs of one query, as it asks for.
+
+    It cuts pairs by the tokenizer's own `model_max_length`, so it gets a copy of the model that says ours.
+    """
+    import torch
+    from infinity_emb import EngineArgs, SyncEngineArray
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    with tempfile.TemporaryDirectory() as folder:
+        AutoModelForSequenceClassification.from_pretrained(model).save_pretrained(folder)
+        AutoTokenizer.from_pretrained(model, model_max_length=max_length).save_pretrained(folder)
+        settings = {"engine": "torch", "device": device, "dtype": "float32", "batch_size": PEER_BATCH}
+        engine = SyncEngineArray(
+            [EngineArgs(model_name_or_path=folder, served_model_name=model, model_warmup=False, **settings)]
+        )
+
+    def score(pairs: Sequence[Pair]) -> Any:
+        documents = [pair.document for pair in pairs]
+        ranked, _ = engine.rerank(model=model, query=pairs[0].query, docs=documents).result()
+        return [result.relevance_score for result in sorted(ranked, key=lambda result: result.index)]
+
+    return Peer(score, device)
+
+
+def _rerankers(model: str, max_length: int) -> Peer:
     """Score pairs of one query, as this library asks for: of a request that mixes queries, the first counts."""
     from rerankers import Reranker
 
-    ranker = Reranker(model, model_type="cross-encoder", verbose=0, batch_size=PEER_BATCH)
+    reading = {"model_max_length": max_length}
+    ranker = Reranker(
+        model, model_type="cross-encoder", verbose=0, batch_size=PEER_BATCH, dtype="float32", tokenizer_kwargs=reading
+    )
 
     def score(pairs: Sequence[Pair]) -> Any:
         documents = [pair.document for pair in pairs]

@@ -8,6 +8,9 @@ import click
 from rich.console import Console
 
 JSON_HELP = "Print the result as JSON."
+dev_option = click.option(
+    "--dev", type=click.Path(path_type=Path), help="Pairs of other queries, whose nDCG@10 is watched."
+)
 DEFAULT = "cross-encoder"
 
 
@@ -36,16 +39,16 @@ def train() -> None:
     "--data", "data", type=click.Path(path_type=Path), multiple=True, required=True, help="Training pairs; repeatable."
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the trained model.")
-@click.option("--dev", type=click.Path(path_type=Path), help="Pairs of other queries, whose nDCG@10 is watched.")
+@dev_option
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint of an unfinished training.")
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 def cross_encoder(
     recipe: Path, base: str, data: tuple[Path, ...], out: Path, dev: Path | None, resume: bool, as_json: bool
 ) -> None:
     """Fine-tune a cross-encoder as RECIPE (a TOML file) says."""
-    from rerank.training.cross_encoder import TrainOptions
     from rerank.training.cross_encoder import train as run
     from rerank.training.recipe import read_recipe
+    from rerank.training.run import TrainOptions
 
     options = TrainOptions(dev, resume, progress=not as_json, report=_say)
     made = run(read_recipe(recipe), data, base, out, options)
@@ -61,6 +64,7 @@ def cross_encoder(
 )
 @click.option("--teacher", help="Folder of the English embedder to distil.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the trained model.")
+@dev_option
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint of an unfinished training.")
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 def embedder(
@@ -70,6 +74,7 @@ def embedder(
     parallel: tuple[Path, ...],
     teacher: str | None,
     out: Path,
+    dev: Path | None,
     resume: bool,
     as_json: bool,
 ) -> None:
@@ -77,13 +82,13 @@ def embedder(
 
     Parallel text is JSON lines of `english`, `text` and `language`.
     """
-    from rerank.training.cross_encoder import TrainOptions
     from rerank.training.embedder import distil, train_embedder
     from rerank.training.embedder_recipe import read_embedder_recipe
+    from rerank.training.run import TrainOptions
     from rerank.training.vocabulary import read_parallel
 
     read = read_embedder_recipe(recipe)
-    options = TrainOptions(resume=resume, progress=not as_json, report=_say)
+    options = TrainOptions(dev, resume, progress=not as_json, report=_say)
     if teacher is None:
         made = train_embedder(read, data, base, out, options)
     else:
@@ -100,7 +105,7 @@ def embedder(
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 def student(parallel: tuple[Path, ...], teacher: Path, pieces: int, out: Path, as_json: bool) -> None:
     """Grow a teacher's vocabulary by the words of PARALLEL text: the student that `rerank train embedder` distils."""
-    from rerank.training.cross_encoder import need_extra
+    from rerank.training.run import need_extra
     from rerank.training.vocabulary import grow_model, read_parallel
 
     need_extra()

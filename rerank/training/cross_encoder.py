@@ -1,48 +1,33 @@
 """Training of a cross-encoder with sentence-transformers, by a recipe. Needs the `train` extra."""
 
-import json
-import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from importlib.util import find_spec
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rerank.bundle import MANIFEST
-from rerank.errors import MissingExtraError
-from rerank.training.average import average_weights, refuse_taken
-from rerank.training.checkpoints import last_checkpoint, open_work
-from rerank.training.embedder_recipe import EmbedderRecipe
+from rerank.training.average import refuse_taken
+from rerank.training.checkpoints import open_work
 from rerank.training.layers import merge_adapters, prepare_layers
 from rerank.training.pairs import TrainingPair, provenance, read_pairs
-from rerank.training.recipe import TAUGHT, Precision, Recipe, TrainingError
+from rerank.training.recipe import TAUGHT, Recipe, TrainingError
+from rerank.training.run import (
+    Trained,
+    TrainOptions,
+    dev_arguments,
+    device,
+    effective_precision,
+    need_extra,
+    resumed_checkpoint,
+    shared_callbacks,
+    train_seeds,
+    trainer_arguments,
+    write_settings,
+)
 
-POLYRANK_JSON = "polyrank.json"
-"""Beside the weights: what `rerank export-onnx` writes into the bundle's manifest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """A finished training: its folder, pairs seen in each epoch, optimizer steps and the mean loss."""
-
-    path: Path
-    pairs: int
-    steps: int
-    loss: float
-
-
-@dataclass(frozen=True, slots=True)
-class TrainOptions:
-    """How a training runs: dev pairs to watch, whether to go on from the last checkpoint, a bar on stderr.
-
-    `report` is told in one sentence where a resumed training goes on, or that it starts anew.
-    """
-
-    dev: Path | None = None
-    resume: bool = False
-    progress: bool = True
-    report: Callable[[str], None] = lambda _: None
+__all__ = ["TrainOptions", "Trained", "train"]
 
 
 def train(recipe: Recipe, data: Sequence[Path], base: str, out: Path, options: TrainOptions | None = None) -> Trained:
@@ -71,41 +56,24 @@ def train(recipe: Recipe, data: Sequence[Path], base: str, out: Path, options: T
     base = base or recipe.init_from
     if not base:
         raise TrainingError("no model to start from: name one with --base, or `init_from` in the recipe")
-    if recipe.patience and options.dev is None:
-        raise TrainingError("`patience` needs dev pairs to watch: name them with --dev")
+    options.check(recipe)
     need_extra()
     run = {
         "recipe": recipe.sha256,
         "precision": effective_precision(recipe.precision),
         "base": base,
         "data": provenance(data),
-        "dev": provenance([options.dev] if options.dev else []),
+        "dev": options.provenance(),
     }
     work = open_work(out, run, resume=options.resume)
-    job = Job(recipe, pairs, data, base, options)
-    if not recipe.seeds:
-        made = [_train_once(job, work, out)]
-    else:
-        folders = [work / f"seed-{seed}" for seed in recipe.seeds]
-        made = [
-            _train_once(replace(job, recipe=replace(recipe, seed=seed)), work / f"steps-{seed}", folder)
-            for seed, folder in zip(recipe.seeds, folders, strict=True)
-            if not (folder / POLYRANK_JSON).is_file()
-        ]
-        if len(folders) == 1:
-            folders[0].rename(out)
-        else:
-            average_weights(folders, out)
-    shutil.rmtree(work, ignore_errors=True)
-    losses = [one.loss for one in made] or [0.0]
-    return Trained(out, len(pairs), sum(one.steps for one in made), sum(losses) / len(losses))
+    job = Job(pairs, data, base, options)
+    return train_seeds(recipe, len(pairs), work, out, partial(_train_once, job))
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One training: what `train` was given, read."""
+    """What `train` was given, read, apart from the recipe."""
 
-    recipe: Recipe
     pairs: list[TrainingPair]
     data: Sequence[Path]
     base: str
@@ -126,39 +94,22 @@ def _pairs(recipe: Recipe, data: Sequence[Path]) -> list[TrainingPair]:
     return pairs
 
 
-def _train_once(job: Job, work: Path, out: Path) -> Trained:
+def _train_once(job: Job, recipe: Recipe, work: Path, out: Path) -> tuple[int, float]:
     from transformers import set_seed
 
-    recipe = job.recipe
     set_seed(recipe.seed)
     model = _load(job.base, recipe)
     start = {name: value.detach().clone() for name, value in model.model.named_parameters()}
     prepare_layers(model.model, recipe)
-    trainer = _trainer(model, job, work, out)
+    trainer = _trainer(model, job, recipe, work, out)
     last = resumed_checkpoint(work, job.options)
     result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
-    if recipe.lora_rank:
+    if recipe.adapted:
         merge_adapters(model.model)
     if not recipe.keep_layers:
         _blend(model, start, recipe.base_share)
     _save(model, recipe, job.data, out)
-    return Trained(out, len(job.pairs), int(result.global_step), float(result.training_loss))
-
-
-def resumed_checkpoint(work: Path, options: TrainOptions) -> Path | None:
-    """Return the checkpoint to go on from, None at the start; say which when the training was to be resumed."""
-    if not options.resume:
-        return None
-    last = last_checkpoint(work)
-    options.report(f"going on from {last}" if last else f"{work} holds no whole checkpoint: starting anew")
-    return last
-
-
-def need_extra() -> None:
-    """Check that the `train` extra is installed; raises MissingExtraError with the pip line."""
-    for name in ("torch", "sentence_transformers", "datasets", "accelerate"):
-        if find_spec(name) is None:
-            raise MissingExtraError(f"`rerank train` needs {name}; install it: pip install 'polyrank[train]'")
+    return int(result.global_step), float(result.training_loss)
 
 
 def _load(base: str, recipe: Recipe) -> Any:
@@ -181,127 +132,42 @@ def _load(base: str, recipe: Recipe) -> Any:
     return model
 
 
-def device() -> str:
-    """Return where training runs."""
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def effective_precision(precision: Precision) -> Precision:
-    """Return the precision that training here has: what `auto` comes to, anything else as it is.
-
-    A CPU without bf16 instructions emulates them, many times slower than fp32.
-    """
-    import torch
-
-    if precision != "auto":
-        return precision
-    if device() == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    able: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # absent in older torch: then fp32
-    return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") else "fp32"
-
-
-def trainer_arguments(recipe: Recipe | EmbedderRecipe) -> dict[str, Any]:
-    """Return what every training says to the trainer."""
-    precision = effective_precision(recipe.precision)
-    return {
-        "bf16": precision == "bf16",
-        "fp16": precision == "fp16",
-        "use_cpu": device() == "cpu",
-        "learning_rate": recipe.learning_rate,
-        "weight_decay": recipe.weight_decay,
-        "lr_scheduler_type": "linear",
-        "seed": recipe.seed,
-        "data_seed": recipe.seed,
-        "disable_tqdm": True,
-        "dataloader_pin_memory": False,
-        "optim": "adamw_torch_fused",
-        "logging_strategy": "steps" if recipe.report_to else "no",
-        "logging_steps": 10,
-        "report_to": [name for name in recipe.report_to if name != "tensorboard"] or "none",
-    }
-
-
-def trackers(recipe: Recipe | EmbedderRecipe, out: Path) -> list[Any]:
-    """Return the callbacks that track a training, TensorBoard's into OUT.runs; others come with the arguments.
-
-    Raises:
-        MissingExtraError: a tracker is not installed.
-    """
-    from rerank.training.callbacks import tensorboard
-
-    for name in recipe.report_to:
-        if find_spec(name) is None:
-            raise MissingExtraError(f"`report_to` names {name}, which is not installed: pip install {name}")
-    return [tensorboard(out.with_name(f"{out.name}.runs"))] if "tensorboard" in recipe.report_to else []
-
-
-def _trainer(model: Any, job: Job, work: Path, out: Path) -> Any:
-    from sentence_transformers.cross_encoder import CrossEncoderTrainingArguments
+def _trainer(model: Any, job: Job, recipe: Recipe, work: Path, out: Path) -> Any:
+    from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncoderTrainingArguments
 
     from rerank.training.batches import SimilarLengths, dataset, rows_per_batch, steps_per_epoch
-    from rerank.training.dev import NAME, DevRanking
+    from rerank.training.dev import DevRanking, score_together
     from rerank.training.losses import WeightedLosses
-    from rerank.training.trainers import AdversarialTrainer, ResumableTrainer
+    from rerank.training.trainers import trainer_for
 
-    recipe = job.recipe
     table = dataset(recipe, job.pairs)
     epoch = steps_per_epoch(recipe, table)
-    steps = max(1, round(recipe.epochs * epoch))
     every = max(1, round(recipe.evaluate_every * epoch))
-    dev = DevRanking(recipe, read_pairs(job.options.dev)) if job.options.dev else None
-    watching: dict[str, Any] = {"eval_strategy": "no"}
-    if dev is not None:
-        watching = {
-            "eval_strategy": "steps",
-            "eval_steps": every,
-            "load_best_model_at_end": bool(recipe.patience),
-            "metric_for_best_model": f"eval_{NAME}",
-            "greater_is_better": True,
-        }
+    dev = DevRanking(recipe, read_pairs(job.options.dev), score_together) if job.options.dev else None
+    saving = dev_arguments(recipe, every) if dev else {"save_strategy": "steps", "save_steps": every}
     arguments = CrossEncoderTrainingArguments(
-        output_dir=str(work),
-        max_steps=steps,
         per_device_train_batch_size=rows_per_batch(recipe),
-        gradient_accumulation_steps=recipe.accumulate,
-        max_grad_norm=recipe.max_grad_norm,
-        warmup_steps=round(recipe.warmup * steps),
         batch_sampler=SimilarLengths,
-        save_strategy="steps",
-        save_steps=every,
-        save_total_limit=2,
-        **watching,
-        **trainer_arguments(recipe),
+        **saving,
+        **trainer_arguments(recipe, work, max(1, round(recipe.epochs * epoch))),
     )
-    trainer = AdversarialTrainer if recipe.adversarial else ResumableTrainer
-    made = trainer(
+    return trainer_for(
+        recipe,
+        CrossEncoderTrainer,
         model=model,
         args=arguments,
         train_dataset=table,
         loss=WeightedLosses(model, recipe),
         evaluator=dev,
-        callbacks=_callbacks(job, out),
+        callbacks=_callbacks(recipe, job.options, out),
     )
-    if recipe.adversarial:
-        made.distance = recipe.adversarial
-    return made
 
 
-def _callbacks(job: Job, out: Path) -> list[Any]:
-    from transformers import EarlyStoppingCallback
+def _callbacks(recipe: Recipe, options: TrainOptions, out: Path) -> list[Any]:
+    from rerank.training.callbacks import AverageLast, MarkWhole
 
-    from rerank.training.callbacks import AverageLast, MarkWhole, Progress
-
-    recipe = job.recipe
-    callbacks = trackers(recipe, out)
-    if recipe.average_last:
-        callbacks.append(AverageLast(recipe.average_last))
-    if recipe.patience:
-        callbacks.append(EarlyStoppingCallback(recipe.patience))
-    callbacks.append(MarkWhole())
-    return [*callbacks, Progress()] if job.options.progress else callbacks
+    averaging = [AverageLast(recipe.average_last)] if recipe.average_last else []
+    return [*shared_callbacks(recipe, options, out), *averaging, MarkWhole()]
 
 
 def _blend(model: Any, start: Mapping[str, Any], share: float) -> None:
@@ -318,27 +184,11 @@ def _blend(model: Any, start: Mapping[str, Any], share: float) -> None:
 
 
 def _save(model: Any, recipe: Recipe, data: Sequence[Path], out: Path) -> None:
-    settings = {
-        "name": recipe.name,
-        "task": "rerank",
-        "base_model": recipe.base_model,
-        "licence": recipe.licence,
-        "languages": list(recipe.languages),
-        "max_length": recipe.max_length,
-        "template": recipe.template.to_json(),
-        "activation": "sigmoid",
-        "calibration": {"scale": 1.0, "shift": 0.0},
-        "training": {
-            "data": provenance(data),
-            "seed": recipe.seed,
-            "recipe": recipe.sha256,
-            "precision": effective_precision(recipe.precision),
-        },
-    }
+    scoring = {"activation": "sigmoid", "calibration": {"scale": 1.0, "shift": 0.0}}
     try:
         out.mkdir(parents=True, exist_ok=True)
         model.model.save_pretrained(str(out))
         model.tokenizer.save_pretrained(str(out))
-        (out / POLYRANK_JSON).write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_settings(recipe, "rerank", provenance(data), out, **scoring)
     except OSError as error:
         raise TrainingError(f"cannot write {out}: {error}") from error

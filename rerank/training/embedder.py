@@ -1,12 +1,11 @@
 """Training of a bi-encoder with sentence-transformers: contrastive, or distilled into other languages."""
 
 import hashlib
-import json
 import random
-import shutil
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,23 @@ from numpy.typing import NDArray
 from rerank.progress import bar, silent
 from rerank.training.average import refuse_taken
 from rerank.training.checkpoints import open_work
-from rerank.training.cross_encoder import (
-    POLYRANK_JSON,
-    Trained,
-    TrainOptions,
-    device,
-    need_extra,
-    resumed_checkpoint,
-    trackers,
-    trainer_arguments,
-)
 from rerank.training.embedder_recipe import EmbedderRecipe
+from rerank.training.layers import merge_adapters, prepare_layers
 from rerank.training.pairs import TrainingPair, provenance, read_pairs
 from rerank.training.recipe import TrainingError
+from rerank.training.run import (
+    Trained,
+    TrainOptions,
+    dev_arguments,
+    device,
+    effective_precision,
+    need_extra,
+    resumed_checkpoint,
+    shared_callbacks,
+    train_seeds,
+    trainer_arguments,
+    write_settings,
+)
 from rerank.training.vocabulary import Parallel
 
 CHUNK = 4096
@@ -50,7 +53,7 @@ def train_embedder(
         data: files of training pairs; see `EmbedderRecipe` for which are positives and negatives.
         base: folder (or hub name) of the encoder to start from.
         out: the folder to write; must be absent or empty.
-        options: `resume`, `progress` and `report`; `dev` is not used.
+        options: see there.
 
     Raises:
         MissingExtraError: the `train` extra is not installed.
@@ -61,21 +64,28 @@ def train_embedder(
     options = options or TrainOptions()
     if recipe.loss == "distillation":
         raise TrainingError("`distillation` needs parallel text and a teacher: give --parallel and --teacher")
-    rows = contrastive_rows(recipe, [pair for path in data for pair in read_pairs(path)])
+    options.check(recipe)
+    pairs = [pair for path in data for pair in read_pairs(path)]
+    positives = len(contrastive_rows(recipe, pairs)["anchor"])
     need_extra()
     from sentence_transformers.sentence_transformer import losses
 
-    run = {"recipe": recipe.sha256, "base": base, "data": provenance(data)}
+    run = _run(recipe, base, options) | {"data": provenance(data)}
     work = open_work(out, run, resume=options.resume)
-    model = _load(base, recipe)
-    if recipe.loss == "contrastive":
-        loss = losses.MultipleNegativesRankingLoss(model)
-    else:
-        loss = losses.CachedMultipleNegativesRankingLoss(model, mini_batch_size=recipe.pass_size)
-    return _fit(_Job(recipe, rows, provenance(data), out, work, options), model, loss)
+
+    def loss(model: Any) -> Any:
+        if recipe.loss == "contrastive":
+            return losses.MultipleNegativesRankingLoss(model)
+        return losses.CachedMultipleNegativesRankingLoss(model, mini_batch_size=recipe.pass_size)
+
+    def rows(seeded: EmbedderRecipe) -> dict[str, list[Any]]:
+        return contrastive_rows(seeded, pairs)
+
+    job = _Job(base, rows, loss, provenance(data), options)
+    return train_seeds(recipe, positives, work, out, partial(_train_once, job))
 
 
-def contrastive_rows(recipe: EmbedderRecipe, pairs: Sequence[TrainingPair]) -> dict[str, list[str]]:
+def contrastive_rows(recipe: EmbedderRecipe, pairs: Sequence[TrainingPair]) -> dict[str, list[Any]]:
     """Return columns anchor, positive and `recipe.negatives` negatives, one row for each positive.
 
     A query without enough documents of grade 0 borrows from the others' documents, drawn by the recipe's seed.
@@ -125,7 +135,7 @@ def distil(
         base: folder of the student to start from, as `grow_model` writes it.
         out: the folder to write; must be absent or empty.
         data: the files that `parallel` was read from, for the manifest.
-        options: `resume`, `progress` and `report`; `dev` is not used.
+        options: see there.
 
     Raises:
         MissingExtraError: the `train` extra is not installed.
@@ -136,6 +146,8 @@ def distil(
     arXiv:2004.09813.
     """
     refuse_taken(out)
+    options = options or TrainOptions()
+    options.check(recipe)
     if not parallel:
         raise TrainingError("no parallel text was given; name at least one file")
     need_extra()
@@ -143,9 +155,8 @@ def distil(
 
     from rerank.training.losses import ToTheTeacher
 
-    options = options or TrainOptions()
     content = hashlib.sha256("\n".join(f"{pair.english}\t{pair.text}" for pair in parallel).encode()).hexdigest()
-    run = {"recipe": recipe.sha256, "base": base, "teacher": teacher, "parallel text": content}
+    run = _run(recipe, base, options) | {"teacher": teacher, "parallel text": content}
     work = open_work(out, run, resume=options.resume)
     texts = list(dict.fromkeys(pair.english for pair in parallel))
     vectors = _vectors(teacher, recipe, texts, work, options)
@@ -154,9 +165,15 @@ def distil(
         "text": [*texts, *(pair.text for pair in parallel)],
         "label": [*range(len(texts)), *(places[pair.english] for pair in parallel)],
     }
-    model = _load(base, recipe)
-    job = _Job(recipe, rows, provenance(data), out, work, options)
-    return _fit(job, model, ToTheTeacher(model, torch.from_numpy(vectors)))
+    targets = torch.from_numpy(vectors)
+    job = _Job(base, lambda _: rows, lambda model: ToTheTeacher(model, targets), provenance(data), options)
+    return train_seeds(recipe, len(rows["text"]), work, out, partial(_train_once, job))
+
+
+def _run(recipe: EmbedderRecipe, base: str, options: TrainOptions) -> dict[str, Any]:
+    """Return what shapes every training of a bi-encoder."""
+    precision = effective_precision(recipe.precision)
+    return {"recipe": recipe.sha256, "precision": precision, "base": base, "dev": options.provenance()}
 
 
 def _vectors(
@@ -191,75 +208,81 @@ def _load(name: str, recipe: EmbedderRecipe) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One training: its rows (column -> values), what the manifest says of them, and where it is kept."""
+    """What a training was given apart from the recipe.
 
-    recipe: EmbedderRecipe
-    rows: dict[str, list[Any]]
+    `rows` gives the table (column -> values) by the recipe, which draws negatives by its seed; `loss` the loss of a
+    model; `data` is what the manifest says of the files.
+    """
+
+    base: str
+    rows: Callable[[EmbedderRecipe], dict[str, list[Any]]]
+    loss: Callable[[Any], Any]
     data: list[dict[str, str]]
-    out: Path
-    work: Path
     options: TrainOptions
 
 
-def _fit(job: _Job, model: Any, loss: Any) -> Trained:
+def _train_once(job: _Job, recipe: EmbedderRecipe, work: Path, out: Path) -> tuple[int, float]:
     from datasets import Dataset
-    from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-    from sentence_transformers.sentence_transformer import losses
     from transformers import set_seed
 
-    from rerank.training.batches import SimilarLengths
-    from rerank.training.callbacks import MarkWhole, Progress, SaveEvery, WithinMinutes
-
-    recipe, options = job.recipe, job.options
     set_seed(recipe.seed)
-    table = Dataset.from_dict(job.rows)
+    model = _load(job.base, recipe)
+    prepare_layers(model.transformers_model, recipe)
+    table = Dataset.from_dict(job.rows(recipe))
+    trainer = _trainer(model, table, job, recipe, work, out)
+    last = resumed_checkpoint(work, job.options)
+    result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    if recipe.adapted:
+        merge_adapters(model.transformers_model)
+    _save(recipe, model, job.data, out)
+    return int(result.global_step), float(result.training_loss)
+
+
+def _trainer(model: Any, table: Any, job: _Job, recipe: EmbedderRecipe, work: Path, out: Path) -> Any:
+    from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+    from sentence_transformers.sentence_transformer import losses
+
+    from rerank.training.batches import SimilarLengths
+    from rerank.training.callbacks import MarkWhole, SaveEvery, WithinMinutes
+    from rerank.training.dev import DevRanking, score_apart
+    from rerank.training.trainers import trainer_for
+
+    loss = job.loss(model)
     if recipe.dimensions:
         loss = losses.MatryoshkaLoss(model, loss, matryoshka_dims=list(recipe.dimensions))
-    steps = max(1, round(recipe.epochs * len(table) / recipe.batch_size))
+    epoch = len(table) / recipe.batch_size / recipe.accumulate
+    dev = DevRanking(recipe, read_pairs(job.options.dev), score_apart) if job.options.dev else None
     schedule: dict[str, Any] = {"lr_scheduler_type": "constant_with_warmup"} if recipe.minutes else {}
     if recipe.loss == "distillation":
         schedule["batch_sampler"] = SimilarLengths
-    callbacks = trackers(recipe, job.out) + ([Progress()] if options.progress else [])
+    callbacks = shared_callbacks(recipe, job.options, out)
     if recipe.minutes:
         callbacks.append(WithinMinutes(recipe.minutes))
+    if dev is None:
+        schedule["save_strategy"] = "no"
+        callbacks.append(SaveEvery(SAVE_MINUTES))
+    else:
+        schedule |= dev_arguments(recipe, max(1, round(recipe.evaluate_every * epoch)))
     arguments = SentenceTransformerTrainingArguments(
-        output_dir=str(job.work),
-        max_steps=steps,
         per_device_train_batch_size=recipe.batch_size,
-        warmup_steps=round(recipe.warmup * steps),
-        save_strategy="no",
-        save_total_limit=2,
-        **(trainer_arguments(recipe) | schedule),
+        **(trainer_arguments(recipe, work, max(1, round(recipe.epochs * epoch))) | schedule),
     )
-    trainer = SentenceTransformerTrainer(
+    return trainer_for(
+        recipe,
+        SentenceTransformerTrainer,
         model=model,
         args=arguments,
         train_dataset=table,
         loss=loss,
-        callbacks=[*callbacks, SaveEvery(SAVE_MINUTES), MarkWhole()],
+        evaluator=dev,
+        callbacks=[*callbacks, MarkWhole()],
     )
-    last = resumed_checkpoint(job.work, options)
-    result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
-    _save(recipe, model, job.data, job.out)
-    shutil.rmtree(job.work, ignore_errors=True)
-    return Trained(job.out, len(table), int(result.global_step), float(result.training_loss))
 
 
 def _save(recipe: EmbedderRecipe, model: Any, data: list[dict[str, str]], out: Path) -> None:
-    settings = {
-        "name": recipe.name,
-        "task": "embed",
-        "base_model": recipe.base_model,
-        "licence": recipe.licence,
-        "languages": list(recipe.languages),
-        "max_length": recipe.max_length,
-        "template": recipe.template.to_json(),
-        "training": {"data": data, "seed": recipe.seed, "recipe": recipe.sha256},
-    }
-    if recipe.dimensions:
-        settings["training"] = {**settings["training"], "matryoshka": list(recipe.dimensions)}  # type: ignore[dict-item]
+    training = {"matryoshka": list(recipe.dimensions)} if recipe.dimensions else {}
     try:
         model.save(str(out))
-        (out / POLYRANK_JSON).write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_settings(recipe, "embed", data, out, training=training)
     except OSError as error:
         raise TrainingError(f"cannot write {out}: {error}") from error

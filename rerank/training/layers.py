@@ -1,19 +1,19 @@
-"""What of a model is trained: fewer layers, frozen ones, low-rank adapters. Needs the `train` extra."""
+"""What of a model is trained: fewer layers, frozen ones, adapters. Needs the `train` extra."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
 from rerank.errors import MissingExtraError
-from rerank.training.recipe import Recipe, TrainingError
+from rerank.training.recipe import TrainingError, TrainingRecipe
 
 
-def prepare_layers(model: Any, recipe: Recipe) -> Any:
+def prepare_layers(model: Any, recipe: TrainingRecipe) -> None:
     """Drop, freeze and adapt the layers of a transformers model as the recipe says, in place.
 
     Args:
-        model: a model with an encoder, as AutoModelForSequenceClassification gives.
-        recipe: `keep_layers`, `frozen_layers`, `lora_rank`.
+        model: an encoder with or without a head, as AutoModelForSequenceClassification or AutoModel gives.
+        recipe: `keep_layers`, `frozen_layers`, `adapters`, `lora_rank`.
 
     Raises:
         MissingExtraError: adapters are wanted and peft is not installed.
@@ -25,8 +25,8 @@ def prepare_layers(model: Any, recipe: Recipe) -> Any:
         for part in (model.base_model.embeddings, *encoder_layers(model)[: recipe.frozen_layers]):
             for parameter in part.parameters():
                 parameter.requires_grad = False
-    if recipe.lora_rank:
-        _adapt(model, recipe.lora_rank)
+    if recipe.adapted:
+        _adapt(model, recipe)
 
 
 def encoder_layers(model: Any) -> Any:
@@ -65,31 +65,37 @@ def keep_layers(model: Any, kept: Sequence[int]) -> None:
         model.config.layer_types = [kinds[place] for place in kept]
 
 
-def _adapt(model: Any, rank: int) -> None:
+def _adapt(model: Any, recipe: TrainingRecipe) -> None:
     """Freeze the model but for its head, and add adapters to every linear layer of the encoder.
 
-    Source: Hu et al., 2021, LoRA, arXiv:2106.09685.
+    Source: Hu et al., 2021, LoRA, arXiv:2106.09685 (lora: a low-rank matrix is added); Liu et al., 2024, DoRA,
+    arXiv:2402.09353 (dora: so is it, and the length of each row of the sum is learned apart from its direction); Liu
+    et al., 2022, arXiv:2205.05638 (ia3: each output is scaled, here of every linear layer).
     """
     if find_spec("peft") is None:
-        raise MissingExtraError("`lora_rank` needs peft; install it: pip install 'polyrank[train]'")
-    from peft import LoraConfig, inject_adapter_in_model
+        raise MissingExtraError("`adapters` needs peft; install it: pip install 'polyrank[train]'")
+    from peft import IA3Config, LoraConfig, inject_adapter_in_model
     from torch.nn import Linear
 
     inside = {name for name, module in encoder_layers(model).named_modules() if isinstance(module, Linear)}
-    inject_adapter_in_model(
-        LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=sorted({name.split(".", 1)[1] for name in inside})),
-        model,
-    )
-    for name, parameter in model.named_parameters():
-        if not name.startswith(f"{model.base_model_prefix}."):
-            parameter.requires_grad = True
+    targets = sorted({name.split(".", 1)[1] for name in inside})
+    if recipe.adapted == "ia3":
+        config: Any = IA3Config(target_modules=targets, feedforward_modules=[])
+    else:
+        rank, dora = recipe.lora_rank, recipe.adapted == "dora"
+        config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets, use_dora=dora)
+    inject_adapter_in_model(config, model)
+    if model.base_model is not model:
+        for name, parameter in model.named_parameters():
+            if not name.startswith(f"{model.base_model_prefix}."):
+                parameter.requires_grad = True
 
 
 def merge_adapters(model: Any) -> None:
-    """Add the adapters to the weights they adapt and take them away: the model has its own shape again."""
-    from peft.tuners.lora import LoraLayer
+    """Work the adapters into the weights they adapt and take them away: the model has its own shape again."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
 
-    adapted = [(name, module) for name, module in model.named_modules() if isinstance(module, LoraLayer)]
+    adapted = [(name, module) for name, module in model.named_modules() if isinstance(module, BaseTunerLayer)]
     for name, module in adapted:
         module.merge()
         parent, _, attribute = name.rpartition(".")

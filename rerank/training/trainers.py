@@ -1,21 +1,26 @@
-"""The trainers of a cross-encoder: one that reads its own checkpoints, and one that learns from noise, too (FGM)."""
+"""What our trainers add to the library's: they read their own checkpoints, and learn from noise, too (FGM)."""
 
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from sentence_transformers.cross_encoder import CrossEncoderTrainer
+from transformers.trainer_callback import PrinterCallback
+
+from rerank.training.recipe import TrainingRecipe
 
 
-class ResumableTrainer(CrossEncoderTrainer):  # type: ignore[misc]
+class Resumable:
     """Reads a checkpoint into the model as it stands, adapters included, where the library would build a plain one."""
 
+    model: Any
+
     def _load_from_checkpoint(self, checkpoint_path: str) -> None:
-        self.model.model.load_state_dict(load_file(Path(checkpoint_path) / "model.safetensors"), strict=False)
+        weights = load_file(Path(checkpoint_path) / "model.safetensors")
+        self.model.transformers_model.load_state_dict(weights, strict=False)
 
 
-class AdversarialTrainer(ResumableTrainer):
+class Adversarial(Resumable):
     """Adds to each step the loss where the word embeddings are moved in the direction that hurts most.
 
     Source: Miyato, Dai, Goodfellow, 2017, Adversarial Training Methods for Semi-Supervised Text Classification,
@@ -27,15 +32,32 @@ class AdversarialTrainer(ResumableTrainer):
 
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> torch.Tensor:
         """Do the usual step, then the same on moved embeddings; gradients of both are added."""
-        loss: torch.Tensor = super().training_step(model, dict(inputs), *args, **kwargs)
-        weight = self.model.model.get_input_embeddings().weight
+        step: Any = super().training_step  # type: ignore[misc]  # the library's, which comes next in line
+        loss: torch.Tensor = step(model, dict(inputs), *args, **kwargs)
+        weight = self.model.transformers_model.get_input_embeddings().weight
         norm = weight.grad.norm()
         if not torch.isfinite(norm) or norm == 0:
             return loss
         move = weight.grad * (self.distance / norm)
         with torch.no_grad():
             weight.add_(move)
-        super().training_step(model, dict(inputs), *args, **kwargs)
+        step(model, dict(inputs), *args, **kwargs)
         with torch.no_grad():
             weight.sub_(move)
         return loss
+
+
+def trainer_for(recipe: TrainingRecipe, library: type, **arguments: Any) -> Any:
+    """Make a trainer of the library's class with what the recipe needs of the above.
+
+    Args:
+        recipe: `adversarial`.
+        library: CrossEncoderTrainer or SentenceTransformerTrainer.
+        arguments: what that class takes.
+    """
+    added = Adversarial if recipe.adversarial else Resumable
+    made: Any = type(f"{added.__name__}{library.__name__}", (added, library), {})(**arguments)
+    made.remove_callback(PrinterCallback)  # prints figures to stdout, where --json has the result alone
+    if recipe.adversarial:
+        made.distance = recipe.adversarial
+    return made

@@ -21,7 +21,11 @@ def save_model(folder: Path, kind: str = "bert", *, labels: int | None = None, p
     import transformers
 
     torch.manual_seed(3)
-    tokenizer = _sentencepiece() if kind == "xlm-roberta" else _wordpiece()
+    tokenizer = {
+        "xlm-roberta": _roberta_sentencepiece,
+        "deberta-v2": _deberta_sentencepiece,
+        "modernbert": _byte_pairs,
+    }.get(kind, _wordpiece)()
     fast = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **_special(kind), model_max_length=64)
     shape: dict[str, Any] = {"vocab_size": tokenizer.get_vocab_size(), "max_position_embeddings": 80, **_SHAPE}
     shape |= {"pad_token_id": fast.pad_token_id, "num_labels": labels or 2}
@@ -71,12 +75,40 @@ def _wordpiece() -> Tokenizer:
     return tokenizer
 
 
-def _sentencepiece() -> Tokenizer:
+def _roberta_sentencepiece() -> Tokenizer:
+    tokenizer = _unigram(["<s>", "<pad>", "</s>", "<unk>"], unknown="<unk>")
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
+    return tokenizer
+
+
+def _deberta_sentencepiece() -> Tokenizer:
+    tokenizer = _unigram(["[PAD]", "[CLS]", "[SEP]", "[UNK]"], unknown="[UNK]")
+    tokenizer.post_processor = _pairs_in_segments(tokenizer)
+    return tokenizer
+
+
+def _unigram(special: list[str], unknown: str) -> Tokenizer:
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    special = ["<s>", "<pad>", "</s>", "<unk>"]
-    trainer = trainers.UnigramTrainer(vocab_size=300, special_tokens=special, unk_token="<unk>")
+    trainer = trainers.UnigramTrainer(vocab_size=300, special_tokens=special, unk_token=unknown)
     tokenizer.train_from_iterator(_LINES, trainer)
-    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
     return tokenizer
+
+
+def _byte_pairs() -> Tokenizer:
+    """Byte-level BPE: no text holds an unknown token."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    special = ["[UNK]", "[CLS]", "[SEP]", "[PAD]"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=500, special_tokens=special, initial_alphabet=alphabet)
+    tokenizer.train_from_iterator(_LINES, trainer)
+    tokenizer.post_processor = _pairs_in_segments(tokenizer)
+    return tokenizer
+
+
+def _pairs_in_segments(tokenizer: Tokenizer) -> processors.TemplateProcessing:
+    special = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
+    return processors.TemplateProcessing("[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", special)

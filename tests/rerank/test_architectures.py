@@ -1,5 +1,6 @@
 """Models of every supported kind go through one step of training, export, quantization and serving, with parity."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -73,11 +74,14 @@ def verified(bundle: Bundle) -> Bundle:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_cross_encoder_goes_all_the_way(tmp_path: Path, kind: str) -> None:
-    from rerank.training.cross_encoder import TrainOptions, train
+    from rerank.training.cross_encoder import train
     from rerank.training.pairs import TrainingPair, write_pairs
+    from rerank.training.run import TrainOptions
     from tests.rerank.training.test_cross_encoder import RECIPE
 
     base = save_model(tmp_path / "base", kind, labels=1)
+    model = json.loads((base / "tokenizer.json").read_text(encoding="utf-8"))["model"]["type"]
+    assert model == {"xlm-roberta": "Unigram", "deberta-v2": "Unigram", "modernbert": "BPE"}.get(kind, "WordPiece")
     pairs = [TrainingPair(pair.query, {"title": pair.document}, number % 2) for number, pair in enumerate(SAMPLE_PAIRS)]
     write_pairs(tmp_path / "pairs.jsonl.gz", pairs[:4])
     recipe = replace(RECIPE, epochs=1, batch_size=4, max_length=48)

@@ -6,10 +6,11 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the train extra")
 from rerank.template import DocumentTemplate, TemplateField
-from rerank.training.cross_encoder import TrainOptions, train
+from rerank.training.cross_encoder import train
 from rerank.training.layers import encoder_layers
 from rerank.training.pairs import TrainingPair, write_pairs
 from rerank.training.recipe import Recipe
+from rerank.training.run import TrainOptions
 from tests.rerank.architectures import KINDS, save_model
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore")]

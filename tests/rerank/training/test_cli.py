@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from rerank.cli import main
 from rerank.training.pairs import TrainingPair, read_pairs, write_pairs
+from tests.rerank.architectures import save_model
 from tests.rerank.tiny import tiny_reranker
 
 RECIPE = 'name = "a"\nbase_model = "b"\nlicence = "c"\n{more}\n[template]\nfields = [{{ name = "title" }}]\n'
@@ -48,6 +49,46 @@ def test_patience_needs_dev_pairs(tmp_path: Path) -> None:
     write_pairs(tmp_path / "pairs.jsonl.gz", [TrainingPair("usb cable", {"title": "usb cable"}, 1)])
     code, output = run("train", tmp_path / "r.toml", "--data", tmp_path / "pairs.jsonl.gz", "--out", tmp_path / "out")
     assert (code, "--dev" in output) == (1, True)
+
+
+def test_patience_of_a_bi_encoder_needs_dev_pairs(tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text(RECIPE.format(more="patience = 2"))
+    write_pairs(tmp_path / "pairs.jsonl.gz", [TrainingPair("usb cable", {"title": "usb cable"}, 3)])
+    arguments = ["--base", "x", "--data", tmp_path / "pairs.jsonl.gz", "--out", tmp_path / "out"]
+    code, output = run("train", "embedder", tmp_path / "r.toml", *arguments)
+    assert (code, "--dev" in output) == (1, True)
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("loss", ["list_net", "lambda", "rank_net", "margin_mse", "contrast"])
+def test_each_loss_that_compares_documents_falls(tmp_path: Path, loss: str) -> None:
+    """Its mean over thirty steps, without dropout, is under its value in the first."""
+    pytest.importorskip("torch", reason="needs the train extra")
+    base = save_model(tmp_path / "base", labels=1)
+    config = json.loads((base / "config.json").read_text()) | {"hidden_dropout_prob": 0, "classifier_dropout": 0}
+    (base / "config.json").write_text(json.dumps(config | {"attention_probs_dropout_prob": 0}))
+    titles = ("gaming mouse", "desk lamp", "coffee machine")
+    pairs = [
+        TrainingPair(query, {"title": title}, 3 if place == right else 0, 0.9 if place == right else 0.1)
+        for right, query in enumerate(("mouse", "lamp", "coffee"))
+        for place, title in enumerate(titles)
+    ]
+    write_pairs(tmp_path / "pairs.jsonl.gz", pairs)
+    found = {}
+    for epochs in (1, 30):
+        settings = f'loss = "{loss}"\nepochs = {epochs}\nqueries_per_batch = 3\nwarmup = 0\nlearning_rate = 2e-3'
+        (tmp_path / "r.toml").write_text(RECIPE.format(more=settings))
+        out = tmp_path / str(epochs)
+        code, output = run(
+            *("train", tmp_path / "r.toml", "--base", base, "--data", tmp_path / "pairs.jsonl.gz"),
+            *("--out", out, "--json"),
+        )
+        assert code == 0, output
+        made = json.loads(output[output.index("{") :])
+        assert made["steps"] == epochs
+        found[epochs] = made["loss"]
+    assert 0 < found[30] < 0.9 * found[1]
 
 
 def test_teaching_adds_scores(tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ import pytest
 from rerank.template import DocumentTemplate, TemplateField
 from rerank.training import cross_encoder as train_module
 from rerank.training.average import average_weights
-from rerank.training.cross_encoder import POLYRANK_JSON, TrainOptions, effective_precision, train
+from rerank.training.cross_encoder import train
 from rerank.training.pairs import TrainingPair, read_pairs, write_pairs
 from rerank.training.recipe import Loss, Recipe, TrainingError, read_recipe
+from rerank.training.run import POLYRANK_JSON, TrainOptions, effective_precision
+from tests.rerank.architectures import save_model
 
 PAIRS = [
     TrainingPair("red mouse", {"title": "mouse", "attributes": "colour: red"}, 3),
@@ -96,6 +98,13 @@ def test_a_recipe_is_read_with_its_hash(tmp_path: Path) -> None:
         ("precision = 'int8'", "precision"),
         ("batch_size = 0", "positive"),
         ("seeds = 3", "seeds"),
+        ("seeds = ['a']", "seeds"),
+        ("report_to = ['x']", "not x"),
+        ("adapters = 'prefix'", "one of lora, dora, ia3, not prefix"),
+        ("adapters = 'dora'", "dora needs a positive `lora_rank`"),
+        ("adapters = 'ia3'\nlora_rank = 4", "ia3 has no rank"),
+        ("lora_rank = -1", "positive `lora_rank`"),
+        ("adapters = 'ia3'\nadversarial = 0.1", "adversarial"),
     ],
 )
 def test_a_wrong_recipe_names_the_key(tmp_path: Path, more: str, reason: str) -> None:
@@ -253,7 +262,17 @@ def test_a_loss_towards_a_teacher_needs_one(tmp_path: Path) -> None:
 
 @pytest.mark.train
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("change", [{"average_last": 2}, {"lora_rank": 2}, {"keep_layers": (1,)}], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"average_last": 2},
+        {"lora_rank": 2},
+        {"adapters": "dora", "lora_rank": 2},
+        {"adapters": "ia3"},
+        {"keep_layers": (1,)},
+    ],
+    ids=str,
+)
 def test_a_resumed_training_gives_the_same_weights(tmp_path: Path, base: Path, change: dict[str, Any]) -> None:
     from transformers import TrainerCallback
 
@@ -270,7 +289,7 @@ def test_a_resumed_training_gives_the_same_weights(tmp_path: Path, base: Path, c
                 raise KeyboardInterrupt
 
     original = train_module._callbacks
-    train_module._callbacks = lambda job, out: [Killed(), *original(job, out)]
+    train_module._callbacks = lambda *arguments: [Killed(), *original(*arguments)]
     try:
         with pytest.raises(KeyboardInterrupt):
             train(recipe, data, str(base), tmp_path / "cut", QUIET)
@@ -308,6 +327,64 @@ def test_training_stops_when_dev_gains_no_more(tmp_path: Path, base: Path) -> No
     made = train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / "out", options)
     assert made.steps == 3, "one evaluation and two without a gain"
     assert list((tmp_path / "out.runs").glob("events*"))
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("change", [{}, {"adapters": "lora", "lora_rank": 2}, {"adapters": "ia3"}], ids=str)
+def test_the_best_checkpoint_is_the_result(tmp_path: Path, change: dict[str, Any]) -> None:
+    """Dev pairs call that document relevant which the model preferred at the start, training pairs the last one."""
+    from sentence_transformers import CrossEncoder
+
+    from rerank.training.dev import NAME, DevRanking, score_together
+
+    base = save_model(tmp_path / "base", labels=1)
+    titles = ("gaming mouse", "desk lamp", "coffee machine", "usb c charger", "hiking jacket")
+    scores = score_together(CrossEncoder(str(base), device="cpu"), [("red lamp", title) for title in titles], 8)
+    wanted, unwanted = (
+        [TrainingPair("red lamp", {"title": title}, 3 if place == best else 0) for place, title in enumerate(titles)]
+        for best in (scores.argmax(), scores.argmin())
+    )
+    write_pairs(tmp_path / "dev.jsonl.gz", wanted)
+    write_pairs(tmp_path / "pairs.jsonl.gz", unwanted)
+    options = replace(QUIET, dev=tmp_path / "dev.jsonl.gz")
+    template = DocumentTemplate((TemplateField("title"),))
+    recipe = replace(RECIPE, template=template, epochs=12, evaluate_every=1.0, learning_rate=2e-2, warmup=0.0)
+    recipe = replace(recipe, loss={"list_net": 1.0}, **change)
+    found = {}
+    for name, patience in (("best", 11), ("last", 0)):
+        stopping = replace(recipe, patience=patience)
+        train(stopping, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / name, options)
+        model = CrossEncoder(str(tmp_path / name), device="cpu")
+        found[name] = DevRanking(recipe, wanted, score_together)(model)[NAME]
+    assert found["best"] > found["last"]
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore")
+def test_adapters_are_what_they_say(tmp_path: Path, base: Path) -> None:
+    """Of a layer's change LoRA's has its rank, DoRA's has not, and (IA)3 scales each row, bias included."""
+    import torch
+    from safetensors.torch import load_file
+
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS)
+    start, layer = load_file(base / "model.safetensors"), "encoder.layer.0.attention.self.query"
+    trained: dict[str, Any] = {}
+    for adapters in ("lora", "dora", "ia3"):
+        recipe = replace(RECIPE, epochs=4, adapters=adapters, lora_rank=0 if adapters == "ia3" else 2)  # type: ignore[arg-type]
+        train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / adapters, QUIET)
+        trained[adapters] = load_file(tmp_path / adapters / "model.safetensors")
+        assert trained[adapters]["bert.embeddings.word_embeddings.weight"].equal(
+            start["embeddings.word_embeddings.weight"]
+        )
+        assert {name.removeprefix("bert.") for name in trained[adapters]} >= start.keys(), "the model's own shape"
+    changes = {name: weights[f"bert.{layer}.weight"] - start[f"{layer}.weight"] for name, weights in trained.items()}
+    ranks = {name: int(torch.linalg.matrix_rank(change, rtol=1e-3)) for name, change in changes.items()}
+    assert ranks["lora"] == 2
+    assert ranks["dora"] > 2
+    scales = trained["ia3"][f"bert.{layer}.weight"] / start[f"{layer}.weight"]
+    assert float((scales - scales[:, :1]).abs().max()) < 1e-4
+    assert float((scales - 1).abs().max()) > 1e-3
 
 
 @pytest.mark.train

@@ -1,6 +1,7 @@
 """Bi-encoders: rows from pairs, a vocabulary that begins as translations, a student that nears its teacher."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,11 @@ from rerank.embedder import load_embedder
 from rerank.exporting.export import export
 from rerank.template import DocumentTemplate, TemplateField
 from rerank.training import embedder as embedder_module
-from rerank.training.cross_encoder import TrainOptions
 from rerank.training.embedder import contrastive_rows, distil, train_embedder
 from rerank.training.embedder_recipe import EmbedderRecipe, read_embedder_recipe
 from rerank.training.pairs import TrainingPair, write_pairs
 from rerank.training.recipe import TrainingError
+from rerank.training.run import TrainOptions
 from rerank.training.vocabulary import Parallel, grow_model, grow_tokenizer, read_parallel, translation_vectors
 from tests.rerank.architectures import save_model
 
@@ -128,15 +129,27 @@ def test_parallel_text_and_recipes_are_read_strictly(tmp_path: Path) -> None:
         ("minutes = 'a'", "minutes"),
         ("loss = 'mse'", "loss"),
         ("report_to = ['x']", "not x"),
+        ("precision = 'int8'", "`precision` must be one of"),
+        ("adapters = 'prefix'", "one of lora, dora, ia3"),
+        ("dimensions = ['a']", "dimensions"),
     ):
         recipe.write_text(start + wrong + end)
         with pytest.raises(TrainingError, match=reason):
             read_embedder_recipe(recipe)
 
 
-@pytest.mark.parametrize("loss", ["contrastive", "distillation"])
+@pytest.mark.parametrize(
+    ("loss", "change"),
+    [
+        ("contrastive", {}),
+        ("distillation", {}),
+        ("contrastive", {"adapters": "dora", "lora_rank": 2}),
+        ("distillation", {"adapters": "ia3"}),
+    ],
+    ids=str,
+)
 def test_a_killed_training_goes_on_and_gives_the_same_weights(
-    tmp_path: Path, teacher: Path, loss: Any, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, teacher: Path, loss: Any, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A checkpoint each step, the teacher's vectors in four files; killed in step 3, and in the third file."""
     from transformers import TrainerCallback
@@ -146,7 +159,7 @@ def test_a_killed_training_goes_on_and_gives_the_same_weights(
     monkeypatch.setattr(embedder_module, "SAVE_MINUTES", 0.0)
     monkeypatch.setattr(embedder_module, "CHUNK", 1)
     write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS * 4)
-    recipe = replace(RECIPE, loss=loss, epochs=2, batch_size=4)
+    recipe = replace(RECIPE, loss=loss, epochs=2, batch_size=4, **change)
 
     def run(out: str, options: TrainOptions) -> None:
         if loss == "contrastive":
@@ -206,3 +219,109 @@ def test_the_teachers_vectors_are_asked_for_once(
     assert kept == {file.name: file.stat().st_mtime_ns for file in work.glob("teacher-*.npy")}
     with pytest.raises(TrainingError, match="another parallel text"):
         distil(recipe, PARALLEL[:2], *arguments[2:], options=replace(QUIET, resume=True))
+
+
+def test_what_of_a_bi_encoder_is_trained(tmp_path: Path, teacher: Path) -> None:
+    from safetensors.torch import load_file
+
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS * 4)
+    changes: dict[str, dict[str, Any]] = {
+        "plain": {},
+        "frozen": {"frozen_layers": 1},
+        "small": {"keep_layers": (1,)},
+        "lora": {"adapters": "lora", "lora_rank": 2},
+        "noise": {"adversarial": 0.5, "dimensions": (24, 8)},
+        "cached noise": {"adversarial": 0.5, "loss": "cached_contrastive", "pass_size": 2},
+    }
+    weights = {"start": load_file(teacher / "model.safetensors")}
+    for name, change in changes.items():
+        recipe = replace(RECIPE, seed=2, epochs=2, **change)
+        train_embedder(recipe, [tmp_path / "pairs.jsonl.gz"], str(teacher), tmp_path / name, QUIET)
+        weights[name] = load_file(tmp_path / name / "model.safetensors")
+    table, query = "embeddings.word_embeddings.weight", "encoder.layer.{}.attention.self.query.weight"
+    changed = {
+        name: [not weights["start"][part].equal(found[part]) for part in (table, query.format(0), query.format(1))]
+        for name, found in weights.items()
+        if name != "small"
+    }
+    assert changed == {
+        "start": [False, False, False],
+        "plain": [True, True, True],
+        "frozen": [False, False, True],
+        "lora": [False, True, True],
+        "noise": [True, True, True],
+        "cached noise": [True, True, True],
+    }
+    assert weights["lora"].keys() == weights["plain"].keys() == weights["start"].keys()
+    assert not weights["noise"][table].equal(weights["plain"][table])
+    assert query.format(0) in weights["small"]
+    assert query.format(1) not in weights["small"]
+    export(str(tmp_path / "small"), tmp_path / "bundle")
+
+
+def test_seeds_of_a_bi_encoder_are_averaged(tmp_path: Path, teacher: Path) -> None:
+    from safetensors.torch import load_file
+
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS * 4)
+    recipe = replace(RECIPE, epochs=6, report_to=("tensorboard",))
+    for name, change in (("1", {"seed": 1}), ("2", {"seed": 2}), ("both", {"seeds": (1, 2)})):
+        train_embedder(
+            replace(recipe, **change),  # type: ignore[arg-type]
+            [tmp_path / "pairs.jsonl.gz"],
+            str(teacher),
+            tmp_path / name,
+            QUIET,
+        )
+    one, two, both = (load_file(tmp_path / name / "model.safetensors") for name in ("1", "2", "both"))
+    table = "embeddings.word_embeddings.weight"
+    assert not one[table].equal(two[table])
+    assert both[table].allclose((one[table] + two[table]) / 2)
+    assert json.loads((tmp_path / "both" / "polyrank.json").read_text())["training"]["averaged_seeds"] == [1, 2]
+    assert {path.parent.name for path in (tmp_path / "both.runs").rglob("events*")} == {"seed-1", "seed-2"}
+    export(str(tmp_path / "both"), tmp_path / "bundle")
+
+
+@pytest.mark.parametrize("loss", ["contrastive", "distillation"])
+def test_the_best_checkpoint_by_dev_pairs_is_the_result(tmp_path: Path, teacher: Path, loss: Any) -> None:
+    """With adapters: dev pairs call that document relevant which the model preferred at the start, training the last.
+
+    In distillation the two texts are drawn to one vector of another teacher.
+    """
+    from sentence_transformers import SentenceTransformer
+
+    from rerank.training.dev import NAME, DevRanking, score_apart
+
+    titles = ("gaming mouse", "desk lamp", "coffee machine", "usb c charger", "hiking jacket")
+    scores = score_apart(SentenceTransformer(str(teacher), device="cpu"), [("red lamp", one) for one in titles], 8)
+    wanted, unwanted = (
+        [TrainingPair("red lamp", {"title": title}, 3 if place == best else 0) for place, title in enumerate(titles)]
+        for best in (scores.argmax(), scores.argmin())
+    )
+    write_pairs(tmp_path / "dev.jsonl.gz", wanted)
+    write_pairs(tmp_path / "pairs.jsonl.gz", unwanted)
+    options = replace(QUIET, dev=tmp_path / "dev.jsonl.gz")
+    recipe = replace(RECIPE, loss=loss, epochs=20, batch_size=1, evaluate_every=1.0, learning_rate=2e-2)
+    recipe = replace(recipe, negatives=4, adapters="lora", lora_rank=2, warmup=0.0)
+    found = {}
+    for name, patience in (("best", 19), ("last", 0)):
+        stopping = replace(recipe, patience=patience)
+        if loss == "contrastive":
+            train_embedder(stopping, [tmp_path / "pairs.jsonl.gz"], str(teacher), tmp_path / name, options)
+        else:
+            texts = [Parallel("red lamp", titles[scores.argmin()], "en")]
+            distil(stopping, texts, str(opposite(teacher)), str(teacher), tmp_path / name, options=options)
+        model = SentenceTransformer(str(tmp_path / name), device="cpu")
+        found[name] = DevRanking(recipe, wanted, score_apart)(model)[NAME]
+    assert found["best"] > found["last"]
+
+
+def opposite(teacher: Path) -> Path:
+    """Return a copy of the teacher whose word vectors are negated."""
+    from safetensors.torch import load_file, save_file
+
+    folder = teacher.with_name("opposite")
+    shutil.copytree(teacher, folder, dirs_exist_ok=True)
+    weights = load_file(folder / "model.safetensors")
+    weights["embeddings.word_embeddings.weight"] *= -1
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder

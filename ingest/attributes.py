@@ -92,11 +92,11 @@ def attributes_text(attrs: Mapping[str, Any]) -> str:
         if name in named:
             continue
         if isinstance(value, str):
-            text = _short_line(value) if len(value) <= SHORT_CHARS else _line(value)
+            text, bare = _short_line(value) if len(value) <= SHORT_CHARS else _line(value)
             if not text:
                 continue
             named[name] = text
-            if _told(name) and not BARE_NUMBER.fullmatch(text):
+            if not bare and _told(name):
                 others.append(name)
         elif isinstance(value, int | float) and value is not False:
             named[name] = value
@@ -121,8 +121,11 @@ def _short_number(value: float) -> str:
         return str(value)
 
 
-def _line(value: str) -> str:
-    return " ".join(LINE_END.split(value)[0].split()[:MAX_WORDS]).strip(" ,;")
+def _line(value: str) -> tuple[str, bool]:
+    """Return the first words of the first line, and whether they are but a number."""
+    line = LINE_END.split(value)[0] if "\n" in value or "\\n" in value or "•" in value else value
+    text = " ".join(line.split()[:MAX_WORDS]).strip(" ,;")
+    return text, BARE_NUMBER.fullmatch(text) is not None
 
 
 _short_line = lru_cache(20_000)(_line)

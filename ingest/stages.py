@@ -140,7 +140,7 @@ def embed(item: Chunk | Batch, stages: Stages) -> Batch:
 
 def works(step: Step, stages: Stages) -> bool:
     """Say whether a step does anything with these stages."""
-    idle = {
+    idle: dict[Step, bool] = {
         translate: stages.memory is None,
         embed: stages.embedder is None or stages.template is None,
         see: stages.images is None or not stages.sees,

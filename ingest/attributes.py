@@ -41,7 +41,7 @@ PREFERRED = (
 )
 """What shoppers name comes first: a model reads only the beginning of a long line."""
 
-_PREFERRED = frozenset(PREFERRED)
+_PLACES = {name: place for place, name in enumerate(PREFERRED)}
 
 DULL = re.compile(
     r"\b(package|packaging|pallet|carton|dimensions?|weight|temperature|humidity|altitude|certific\w*|code|url|date"
@@ -54,6 +54,9 @@ TYPE_PREFIX = re.compile(r"^[tnb]_(?=\w)")
 
 BARE_NUMBER = re.compile(r"[\d.,\s-]+")
 LINE_END = re.compile(r"\\n|\n|•")
+SHORT_CHARS = 40
+"""Longer values seldom come again."""
+
 MAX_ATTRIBUTES = 12
 MAX_WORDS = 8
 FLAG = "yes"
@@ -66,8 +69,9 @@ def attribute_name(key: str) -> str:
 
 
 @lru_cache(10_000)
-def _is_dull(name: str) -> bool:
-    return DULL.search(name) is not None
+def _told(name: str) -> bool:
+    """Whether attributes of this name are told at all, in feed order: neither a preferred nor a dull one."""
+    return name not in _PLACES and DULL.search(name) is None
 
 
 def attributes_text(attrs: Mapping[str, Any]) -> str:
@@ -80,26 +84,48 @@ def attributes_text(attrs: Mapping[str, Any]) -> str:
         attrs: attribute to string, number or truth value; anything else is left out. As the feed has them: cleaning
             would join the lines.
     """
-    named: dict[str, str] = {}
+    named: dict[str, str | float] = {}
+    preferred: list[str] = []
     others: list[str] = []
     for key, value in attrs.items():
-        name, text = attribute_name(key), _value(value)
-        if not text or name in named:
+        name = attribute_name(key)
+        if name in named:
             continue
-        named[name] = text
-        if isinstance(value, str) and name not in _PREFERRED and not (_is_dull(name) or BARE_NUMBER.fullmatch(text)):
-            others.append(name)
-    order = [*(name for name in PREFERRED if name in named), *others][:MAX_ATTRIBUTES]
-    return "; ".join(name if named[name] == FLAG else f"{name}: {named[name]}" for name in order)
+        if isinstance(value, str):
+            text, bare = _short_line(value) if len(value) <= SHORT_CHARS else _line(value)
+            if not text:
+                continue
+            named[name] = text
+            if not bare and _told(name):
+                others.append(name)
+        elif isinstance(value, int | float) and value is not False:
+            named[name] = value
+        else:
+            continue
+        if name in _PLACES:
+            preferred.append(name)
+    preferred.sort(key=_PLACES.__getitem__)
+    return "; ".join(_attribute(name, named[name]) for name in [*preferred, *others][:MAX_ATTRIBUTES])
 
 
-def _value(value: Any) -> str:
-    if value is True:
-        return FLAG
-    if isinstance(value, bool) or value is None:
-        return ""
-    if isinstance(value, int | float):
+def _attribute(name: str, value: str | float) -> str:
+    if value is True or value == FLAG:
+        return name
+    return f"{name}: {value if isinstance(value, str) else _short_number(value)}"
+
+
+def _short_number(value: float) -> str:
+    try:
         return f"{value:g}"
-    if not isinstance(value, str):
-        return ""
-    return " ".join(LINE_END.split(value)[0].split()[:MAX_WORDS]).strip(" ,;")
+    except OverflowError:  # a whole number of hundreds of digits
+        return str(value)
+
+
+def _line(value: str) -> tuple[str, bool]:
+    """Return the first words of the first line, and whether they are but a number."""
+    line = LINE_END.split(value)[0] if "\n" in value or "\\n" in value or "•" in value else value
+    text = " ".join(line.split()[:MAX_WORDS]).strip(" ,;")
+    return text, BARE_NUMBER.fullmatch(text) is not None
+
+
+_short_line = lru_cache(20_000)(_line)

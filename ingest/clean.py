@@ -150,10 +150,12 @@ def _sorted_out(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
     ours: dict[str, Any] = {}
     taken = set()
     for name, keys in _layout(tuple(fields)):
-        found = next((key for key in keys if fields[key] not in (None, "", [])), None)
-        if found is not None:
-            ours[name] = fields[found]
-            taken.add(found)
+        for key in keys:
+            value = fields[key]
+            if value not in (None, "", []):
+                ours[name] = value
+                taken.add(key)
+                break
     return ours, {str(key): value for key, value in fields.items() if key not in taken}
 
 
@@ -189,6 +191,8 @@ def _identifier(value: Any) -> tuple[str | None, str]:
 
 def _text(value: Any) -> str:
     """Return a field as clean text; a list is joined, anything but text and numbers is nothing."""
+    if isinstance(value, str):
+        return clean_text(value)
     if isinstance(value, list):
         return "; ".join(part for part in map(_text, value) if part)
     if isinstance(value, bool) or not isinstance(value, str | int | float):

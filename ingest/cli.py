@@ -2,8 +2,8 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +21,7 @@ from ingest.errors import exit_code_of
 from ingest.feeds import Feed, open_dead_letters
 from ingest.lanes import ON
 from ingest.logs import log_to_stderr
-from ingest.record import RunRecord, failures_recorded, last_schemas
+from ingest.record import last_schemas, recorded
 from ingest.reindex_cli import reindex_group
 from ingest.report import RunReport, Tally
 from ingest.run import BATCH_SIZE, feed_key
@@ -198,7 +198,7 @@ def run(ctx: click.Context, /, feeds: tuple[Path, ...], as_json: bool, dry_run: 
     Exit codes: 0 all is well, 1 configuration, 2 usage, 3 some records became dead letters, 4 a feed cannot be read
     or lost too much, 5 the cluster, 75 another run writes into the index.
     """
-    with nullcontext() if dry_run else _recorded(feeds, given):
+    with nullcontext() if dry_run else recorded(feeds, given):
         shop = open_shop(feeds)
     options = RunOptions(**given, **shop.options())
     _ingest(ctx, shop.feeds, options, as_json, rehearse if dry_run else partial(run_ingest, tell=_tell))
@@ -214,7 +214,7 @@ def replay(ctx: click.Context, /, letters: Path, as_json: bool, shop: Path | Non
 
     A record that a later run has written or deleted stays as that run left it. Exit codes as for `ingest run`.
     """
-    with _recorded([letters], given):
+    with recorded([letters], given):
         told = {} if shop is None else {**open_shop([shop]).options(), "fusion": None}
         feed = open_dead_letters(letters)
     options = RunOptions(**given, **told, whole_catalogue=False)
@@ -266,12 +266,6 @@ def check(
     else:
         click.echo("\n".join(line for one in found for line in one.lines()))
     ctx.exit(exit_code(found))
-
-
-def _recorded(feeds: Sequence[Path], given: Mapping[str, Any]) -> AbstractContextManager[None]:
-    """Record that feeds could not be opened, as a run records its failures: cron has nobody to tell."""
-    names = tuple(map(str, feeds))
-    return failures_recorded(RunRecord(given["alias"], names, given["manifest"], given["metrics"]))
 
 
 def _ingest(

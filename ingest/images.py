@@ -153,7 +153,9 @@ def check_images(
     letters: list[DeadLetter] = []
     for one in documents:
         if images is None or images.encoder is not None:
-            kept.append(replace(one, image_vector=None, image_hash=hashes.get(one.image or "", "")))
+            made_of = hashes.get(one.image or "", "")
+            same = one.image_vector is None and one.image_hash == made_of
+            kept.append(one if same else replace(one, image_vector=None, image_hash=made_of))
         elif one.image_vector is not None and len(one.image_vector) != images.vector.dimension:
             reason = f"image_vector has {len(one.image_vector)} numbers, the index takes {images.vector.dimension}"
             letters.append(one.record.letter(reason))

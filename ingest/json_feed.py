@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from ingest.document import DeadLetter, Record
 from ingest.file_feed import FileFeed
 from ingest.text_file import LongLine, readable, shown
@@ -23,12 +25,21 @@ def parse_object(line: str) -> tuple[dict[str, Any] | None, str]:
     if not readable(line):
         return None, NOT_UTF8
     try:
-        value = DECODER.decode(line)
+        value = _decoded(line)
     except (ValueError, RecursionError) as error:
         return None, f"not JSON: {error}"
     if not isinstance(value, dict):
         return None, f"a JSON object is needed, found {type(value).__name__}"
     return value, ""
+
+
+def _decoded(line: str) -> Any:
+    """Return what `DECODER` gives, in a third of the time where msgspec takes the line: it refuses some that Python
+    reads (lone surrogates, numbers beyond doubles) and says of bad ones less well what is wrong."""
+    try:
+        return msgspec.json.decode(line)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return DECODER.decode(line)
 
 
 class JsonLinesFeed(FileFeed):

@@ -10,12 +10,13 @@ from typing import Literal, Protocol, TypeVar
 
 from ingest.ahead import ahead
 from ingest.errors import IngestError
-from ingest.stages import Batch, Chunk, Stages, Step, translate
+from ingest.stages import Batch, Chunk, Stages, Step, prepare, translate
 
 On = Literal["here", "ray"]
 ON: tuple[On, ...] = ("here", "ray")
 
 T = TypeVar("T")
+Made = TypeVar("Made")
 DEPTH = 2
 """Items a worker that are in work or wait for their turn: one in hand, one at hand."""
 
@@ -49,7 +50,8 @@ class Lanes(Protocol):
 
 
 class OwnProcess:
-    """A thread of this process a step: reading, cleaning, the model and the index work side by side."""
+    """A thread of this process for each step that leaves Python's lock to others: models and the index work beside the
+    rest. Cleaning does not, and two threads of that kind take longer than one."""
 
     def __init__(self, stages: Stages) -> None:
         self._stages = stages
@@ -57,7 +59,7 @@ class OwnProcess:
     def run(self, steps: Sequence[Step], items: Iterable[Chunk | Batch]) -> Iterator[Batch]:
         """Take items through the steps."""
         for step in steps:
-            items = ahead(self._each(step, items))
+            items = self._each(step, items) if step is prepare else ahead(self._each(step, items))
         return iter(items)  # type: ignore[arg-type]
 
     def _each(self, step: Step, items: Iterable[Chunk | Batch]) -> Iterator[Batch]:
@@ -142,12 +144,13 @@ def open_lanes(on: On, workers: int, plan: Planned, stages: Stages) -> Lanes:
     return lanes if stages.memory is None or plan.translates else TranslatingHere(lanes, stages)
 
 
-def in_order(items: Iterable[T], submit: Callable[[T], Future[Batch]], depth: int) -> Iterator[Batch]:
-    """Give the results in the order of the items while up to `depth` are in work.
+def in_order(items: Iterable[T], submit: Callable[[T], Future[Made]], depth: int) -> Iterator[Made]:
+    """Give the results in the order of the items while up to `depth` are in work, each as soon as the next item is
+    asked for or at hand.
 
     An exception of `items` is raised after the results of those before it.
     """
-    source, waiting, failure = iter(items), deque[Future[Batch]](), None
+    source, waiting, failure = iter(items), deque[Future[Made]](), None
     more = True
     try:
         while True:
@@ -158,6 +161,8 @@ def in_order(items: Iterable[T], submit: Callable[[T], Future[Batch]], depth: in
                     more = False
                 except Exception as error:  # noqa: BLE001  (raised below, in its turn)
                     failure, more = error, False
+                if waiting and waiting[0].done():
+                    break
             if not waiting:
                 break
             yield waiting.popleft().result()

@@ -3,6 +3,7 @@
 import math
 import re
 import unicodedata
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 from ingest.html_text import html_to_text
 
 INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff\ufffe\uffff]|[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
-SUSPECT = re.compile(r"[^\t\n\r\x20-\x7e]|[<&\\]")
-"""What makes ASCII text worth a second look; most has none of it."""
+SUSPECT = re.compile(r"[^\t\n\r\x20-%'-;=-\[\]-~]")
+"""What makes ASCII text worth a second look, `<`, `&` and backslashes with it; most has none."""
 
 SHORT_CHARS = 40
 """Longer values seldom come again."""
@@ -20,6 +21,7 @@ C1_CONTROL = re.compile("[\x80-\x9f]")
 ESCAPED_BREAK = re.compile(r"\\r\\n|\\[nrt](?![a-z]{3})")
 """A line break that was escaped once too often, as in "Stylus Pro 3880\\nStylus Pro 3800"; not `C:\\temp`."""
 
+DIGITS = bytes.maketrans(b"0123456789", bytes(range(10)))
 CURRENCIES = {"€": "EUR", "£": "GBP", "$": "USD", "¥": "JPY", "￥": "JPY", "円": "JPY", "元": "CNY", "zł": "PLN"}
 AMOUNT = re.compile(r"\d[\d.,'\u2019\u00a0\u202f ]*")
 CURRENCY_CODE = re.compile(
@@ -43,8 +45,17 @@ def _as_windows_1252(control: re.Match[str]) -> str:
 def clean_text(text: str, *, markup: bool = True) -> str:
     """Return one line of NFC text: HTML made text (unless `markup` is False), no control or invisible characters,
     runs of white space made one space."""
+    # Printable text has neither control nor invisible characters nor surrogates, and no space but the common one.
+    if text.isprintable() and "<" not in text and "&" not in text and "\\" not in text:
+        if "  " in text or text[:1] == " " or text[-1:] == " ":
+            text = " ".join(text.split())
+        return text if text.isascii() else unicodedata.normalize("NFC", text)
     if text.isascii() and not SUSPECT.search(text):
         return " ".join(text.split())
+    return _clean_thoroughly(text, markup=markup)
+
+
+def _clean_thoroughly(text: str, *, markup: bool) -> str:
     text = valid_unicode(text)
     text = html_to_text(text) if markup else text
     text = C1_CONTROL.sub(_as_windows_1252, text)
@@ -57,13 +68,26 @@ def clean_value(value: Any) -> Any:
     if isinstance(value, str):
         return _clean_short(value) if len(value) <= SHORT_CHARS else clean_text(value, markup=False)
     if isinstance(value, dict):
-        pairs = ((_clean_short(str(key)), clean_value(item)) for key, item in value.items())
-        return {key: item for key, item in pairs if key and item is not None}
+        return _clean_mapping(value)
     if isinstance(value, list):
         return [item for item in map(clean_value, value) if item is not None]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def _clean_mapping(given: Mapping[Any, Any]) -> dict[str, Any]:
+    cleaned: dict[str, Any] = {}
+    for key, item in given.items():
+        kind = type(item)
+        if kind is str and len(item) <= SHORT_CHARS:
+            item = _clean_short(item)
+        elif kind is not bool:
+            item = clean_value(item)
+        name = _clean_short(str(key))
+        if name and item is not None:
+            cleaned[name] = item
+    return cleaned
 
 
 @lru_cache(20_000)
@@ -82,13 +106,20 @@ def parse_price(value: Any) -> tuple[float | None, str | None]:
     if isinstance(value, bool) or value is None:
         return None, None
     if isinstance(value, int | float):
-        return (float(value), None) if math.isfinite(value) and value >= 0 else (None, None)
+        return _number(value), None
     text = str(value).strip()
     amounts = AMOUNT.findall(text)
     currency = _currency(text)
     if len(amounts) != 1 or "-" in text.split(amounts[0], 1)[0]:
         return None, currency
     return _amount(amounts[0]), currency
+
+
+def _number(value: float) -> float | None:
+    try:
+        return float(value) if math.isfinite(value) and value >= 0 else None
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
 
 
 def _currency(text: str) -> str | None:
@@ -120,9 +151,13 @@ def parse_gtins(value: Any) -> tuple[tuple[str, ...], bool]:
         The codes in order without repeats, and whether all that was given could be read.
     """
     given = value if isinstance(value, list) else re.split(r"[,;|]", value) if isinstance(value, str) else [value]
-    codes = [re.sub(r"[\s\-.]", "", str(item)) for item in given if item not in (None, "")]
+    codes = [_bare_code(str(item)) for item in given if item not in (None, "")]
     good = [code for code in codes if is_gtin(code)]
     return tuple(dict.fromkeys(good)), len(good) == len([code for code in codes if code])
+
+
+def _bare_code(code: str) -> str:
+    return code if code.isdecimal() else re.sub(r"[\s\-.]", "", code)
 
 
 def is_gtin(code: str) -> bool:
@@ -132,8 +167,8 @@ def is_gtin(code: str) -> bool:
     """
     if not (code.isascii() and code.isdecimal() and len(code) in (8, 12, 13, 14)) or not code.strip("0"):
         return False
-    digits = list(map(int, code))
-    return (3 * sum(digits[-2::-2]) + sum(digits[-3::-2]) + digits[-1]) % 10 == 0
+    digits = code.encode().translate(DIGITS)
+    return (3 * sum(digits[-2::-2]) + sum(digits[-1::-2])) % 10 == 0
 
 
 def parse_moment(value: Any) -> str | None:

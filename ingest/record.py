@@ -5,8 +5,8 @@ import json
 import os
 import resource
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +21,10 @@ from rerank.home import polyrank_home
 
 KIB_A_MIB = 1024
 MANIFESTS = 100
-"""So many manifests of earlier runs are looked at; a cron job leaves some thousand a year."""
+"""So many manifests of earlier runs are looked at."""
+
+KEPT_MANIFESTS = 1000
+"""So many of an alias are kept below `polyrank_home()`: a year of a cron job that runs three times a day."""
 
 
 class RunRecord:
@@ -41,6 +44,7 @@ class RunRecord:
         self._index: str | None = None
         self._version = 0
         self._manifest = manifest or runs_folder(alias) / f"{self._begun:%Y%m%dT%H%M%S}.{os.getpid()}.json"
+        self._rotates = manifest is None
         self._metrics = metrics
 
     def started(self, index: str, version: int) -> None:
@@ -76,7 +80,8 @@ class RunRecord:
         }
 
     def write(self, exit_code: int, error: str | None = None, details: Mapping[str, Any] | None = None) -> Path:
-        """Write manifest and metrics, each at once or not at all; return the manifest's path.
+        """Write manifest and metrics, each at once or not at all; return the manifest's path. Of manifests below
+        `polyrank_home()` the oldest go when there are more than `KEPT_MANIFESTS`.
 
         Raises:
             IngestError: one of them cannot be written.
@@ -84,6 +89,8 @@ class RunRecord:
         found = self.as_json(exit_code, error, details or {})
         try:
             write_whole(self._manifest, json.dumps(found, indent=2, ensure_ascii=True))
+            if self._rotates:
+                _drop_oldest(self._manifest.parent)
             if self._metrics is not None:
                 self._metrics.parent.mkdir(parents=True, exist_ok=True)
                 write_to_textfile(str(self._metrics), registry(self._alias, found))
@@ -100,6 +107,23 @@ def failures_recorded(record: RunRecord) -> Iterator[None]:
     except PolyrankError as error:
         record.write(exit_code_of(error), str(error))
         raise
+
+
+def recorded(feeds: Sequence[Path], given: Mapping[str, Any]) -> AbstractContextManager[None]:
+    """Record that feeds could not be opened, as a run records its failures: cron has nobody to tell.
+
+    Args:
+        feeds: as the command line names them.
+        given: its options: `alias`, `manifest`, `metrics`.
+    """
+    names = tuple(map(str, feeds))
+    return failures_recorded(RunRecord(given["alias"], names, given["manifest"], given["metrics"]))
+
+
+def _drop_oldest(folder: Path) -> None:
+    manifests = sorted(folder.glob("*.json"))  # their names begin with the time
+    for path in manifests[: max(len(manifests) - KEPT_MANIFESTS, 0)]:
+        path.unlink(missing_ok=True)
 
 
 def runs_folder(alias: str) -> Path:

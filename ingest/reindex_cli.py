@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from ingest.feeds import Feed
+from ingest.record import recorded
 from ingest.reindex.build import build
 from ingest.reindex.swap import Swapped, clean, rollback, swap
 from ingest.reindex.verify import Judged, Limits, verify
@@ -47,7 +48,8 @@ def reindex_group(run_options: Callable[[Callable[..., None]], Callable[..., Non
         Languages, shards and replicas are the old index's unless given. Exit code 0, or 3 when some records became
         dead letters.
         """
-        shop = open_shop(feeds)
+        with recorded(feeds, given):
+            shop = open_shop(feeds)
         for name, inherited in (("languages", ()), ("shards", 0)):
             if ctx.get_parameter_source(name) is ParameterSource.DEFAULT:
                 given[name] = inherited

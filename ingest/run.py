@@ -6,10 +6,13 @@ memory.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from time import perf_counter
 
 from ingest.ahead import ahead
 from ingest.dead_letters import DeadLetterFile
@@ -17,11 +20,11 @@ from ingest.document import DeadLetter, Document, Record
 from ingest.errors import FeedError
 from ingest.feeds import Feed
 from ingest.images import image_problems
-from ingest.lanes import Lanes, OwnProcess
+from ingest.lanes import Lanes, OwnProcess, in_order
 from ingest.ledger import Ledger
 from ingest.report import Tally
-from ingest.sinks import Sink
-from ingest.stages import Batch, Chunk, Stages, check, embed, prepare, see, translate
+from ingest.sinks import Outcome, Sink
+from ingest.stages import Batch, Chunk, Stages, check, embed, prepare, see, translate, works
 from rerank.understanding.vocabulary import VocabularyCounter
 
 log = logging.getLogger("polyrank.ingest.run")
@@ -101,6 +104,7 @@ def run_stages(
     counter: VocabularyCounter | None = None,
     ledger: Ledger | None = None,
     tally: Tally | None = None,
+    writers: int = 1,
 ) -> Tally:
     """Take entries through all stages into the sink.
 
@@ -114,6 +118,8 @@ def run_stages(
         counter: counts the words of what passes, unchanged or not.
         ledger: of what was written before; None: everything is written. The caller closes it.
         tally: to count in; returned.
+        writers: batches that are written side by side, each in a thread; more than 1 asks for a sink that takes them
+            from several. Batches with an id in common are written one after the other.
 
     Raises:
         FeedError: a feed breaks off; what came before it is written.
@@ -123,10 +129,12 @@ def run_stages(
     tally, book, lanes = tally or Tally(), ledger or Ledger(), lanes or OwnProcess(stages)
     prepared = lanes.run((prepare,), _timed(items, tally))
     compared = ahead(_compared(prepared, stages, tally, book, counter))
+    steps = [step for step in (translate, embed, see) if works(step, stages)]
+    made = lanes.run(steps, compared) if steps else compared
     try:
-        for batch in lanes.run((translate, embed, see), compared):
-            with tally.timed("index"):
-                _write(batch, sink, dead_letters, tally, book)
+        for written in _written(made, sink, writers, tally):
+            with tally.timed("keep"):
+                _keep(written, dead_letters, tally, book)
             on_batch(tally)
     finally:
         if ledger is None:
@@ -183,21 +191,57 @@ def _changed(batch: Batch, stages: Stages, ledger: Ledger) -> Batch:
     )
 
 
-def _write(batch: Batch, sink: Sink, dead_letters: DeadLetterFile, tally: Tally, ledger: Ledger) -> None:
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A batch with what became of its documents and deletes, and how long that took."""
+
+    batch: Batch
+    outcomes: Sequence[Outcome]
+    gone: Sequence[Outcome]
+    seconds: float
+
+
+def _written(batches: Iterator[Batch], sink: Sink, writers: int, tally: Tally) -> Iterator[_Written]:
+    """Write batches, some side by side; give them in their order."""
+    pool = ThreadPoolExecutor(writers, thread_name_prefix="write")
+    flying: deque[tuple[frozenset[str], Future[_Written]]] = deque(maxlen=writers)
+
+    def write(batch: Batch) -> _Written:
+        begun = perf_counter()
+        outcomes = sink.write(batch.documents)
+        gone = sink.delete(batch.deletes) if batch.deletes else []
+        return _Written(batch, outcomes, gone, perf_counter() - begun)
+
+    def submit(batch: Batch) -> Future[_Written]:
+        ids = frozenset([*(document.id for document in batch.documents), *batch.deletes])
+        wait([future for others, future in flying if not ids.isdisjoint(others)])
+        future = pool.submit(write, batch)
+        flying.append((ids, future))
+        return future
+
+    try:
+        for written in in_order(batches, submit, writers):
+            tally.seconds["index"] = tally.seconds.get("index", 0.0) + written.seconds
+            yield written
+    finally:
+        # What is being written when a run breaks off is not waited for: its versions tell it from what comes later.
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _keep(written: _Written, dead_letters: DeadLetterFile, tally: Tally, ledger: Ledger) -> None:
+    batch = written.batch
     letters = list(batch.letters)
     tally.pass_batch(batch)
-    outcomes = sink.write(batch.documents)
-    ledger.acknowledge(batch.documents, outcomes, batch.feed, batch.contents, batch.vectors)
-    for document, outcome in zip(batch.documents, outcomes, strict=True):
+    ledger.acknowledge(batch.documents, written.outcomes, batch.feed, batch.contents, batch.vectors)
+    for document, outcome in zip(batch.documents, written.outcomes, strict=True):
         if outcome.result == "failed":
             letters.append(document.record.letter(outcome.reason))
         else:
             _tell_of_images(document, tally)
             tally.count(document, outcome.result)
     if batch.deletes:
-        gone = sink.delete(batch.deletes)
-        ledger.bury(batch.deletes, gone, batch.feed)
-        tally.deleted += sum(outcome.result == "deleted" for outcome in gone)
+        ledger.bury(batch.deletes, written.gone, batch.feed)
+        tally.deleted += sum(outcome.result == "deleted" for outcome in written.gone)
     for letter in letters:
         tally.count_letter(letter)
         version = letter.version or ledger.version or None

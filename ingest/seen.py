@@ -2,8 +2,23 @@
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Any
 
 MANY = 10_000
+MANY_ROWS = 1000
+"""SQLite takes 32,766 values a statement."""
+
+
+def insert_rows(database: sqlite3.Connection, insert: str, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Insert rows, all of one length, by as few statements as may be; return how many went in. `executemany` lets go
+    of Python's lock at each row, and waits for it again while other threads are busy."""
+    new = 0
+    for start in range(0, len(rows), MANY_ROWS):
+        part = rows[start : start + MANY_ROWS]
+        marks = f"({','.join('?' * len(part[0]))})"
+        new += database.execute(f"{insert} VALUES {','.join([marks] * len(part))}", [*chain(*part)]).rowcount
+    return new
 
 
 class SeenIds:
@@ -20,9 +35,9 @@ class SeenIds:
         """Add ids; return how many of them were there already."""
         given = [(one,) for one in ids]
         self._database.execute("BEGIN")
-        new = self._database.executemany("INSERT OR IGNORE INTO seen VALUES (?)", given).rowcount
+        new = insert_rows(self._database, "INSERT OR IGNORE INTO seen", given)
         self._database.execute("COMMIT")
-        return len(given) - max(new, 0)
+        return len(given) - new
 
     def missing(self, ids: Sequence[str]) -> list[str]:
         """Return those of the ids that are not there, in order."""

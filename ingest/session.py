@@ -1,7 +1,7 @@
 """One run from what the shell said: finds the cluster, models, translators and index, runs the stages, reports."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -53,6 +53,8 @@ from rerank.understanding.field_values import write_values
 from rerank.understanding.vocabulary import VocabularyCounter, write_vocabulary
 
 NO_TRANSLATION = "off"
+WRITERS = 4
+"""Bulk requests that are under way at once; a node works on each with one thread a shard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +210,7 @@ def _run(
             DeadLetterFile(options.dead_letters or _dead_letter_path(options.alias)) as letters,
             closing(memory) if memory is not None else nullcontext(),
             closing(open_lanes(options.on, options.workers, plan, stages)) as lanes,
+            _impatient_on_failure(target.patience),
         ):
             run_stages(
                 _items(feeds, options, stages, lanes, record.tally, vectorize),
@@ -219,6 +222,7 @@ def _run(
                 counter=counter,
                 ledger=ledger,
                 tally=record.tally,
+                writers=WRITERS,
             )
         ending = end_feeds(ledger, feeds, before, sink, rules, record.tally)
     target.refresh()
@@ -290,6 +294,16 @@ def rehearse(
         drift=ending.drift,
         dry_run=True,
     )
+
+
+@contextmanager
+def _impatient_on_failure(patience: Patience) -> Iterator[None]:
+    """Let threads that still write when the block fails end at the next answer of a busy cluster."""
+    try:
+        yield
+    except BaseException:
+        patience.give_up()
+        raise
 
 
 def _items(

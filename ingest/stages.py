@@ -138,6 +138,16 @@ def embed(item: Chunk | Batch, stages: Stages) -> Batch:
     return done.after("embed", begun)
 
 
+def works(step: Step, stages: Stages) -> bool:
+    """Say whether a step does anything with these stages."""
+    idle: dict[Step, bool] = {
+        translate: stages.memory is None,
+        embed: stages.embedder is None or stages.template is None,
+        see: stages.images is None or not stages.sees,
+    }
+    return not idle.get(step, False)
+
+
 def check(batch: Batch, stages: Stages) -> Batch:
     """Sort out image vectors that the index cannot take; here, where the run's encoder is."""
     documents, letters = check_images(batch.documents, stages.images, ask=stages.sees)

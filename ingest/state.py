@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.errors import IngestError
-from ingest.seen import MANY
+from ingest.seen import MANY, insert_rows
 from rerank.home import polyrank_home
 
 SCHEMA = 1
@@ -97,7 +97,7 @@ class IndexState:
                 (key, one.version, one.content, one.vector, self._number(one.feed), one.deleted)
                 for key, one in written.items()
             ]
-            self._database.executemany("INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?)", rows)
+            insert_rows(self._database, "INSERT OR REPLACE INTO documents", rows)
 
     def move(self, ids: Iterable[str], feed: str) -> None:
         """Say that unchanged documents are from another feed now."""

@@ -4,15 +4,22 @@ import gzip
 import os
 import tempfile
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
+
+LINES = 10_000
+LEVEL = 6
+"""Of gzip; 9 takes five times as long for a thousandth less."""
 
 
 def write_packed(target: Path, lines: Iterable[str]) -> Path:
     """Write lines to a gzip file and return its path; equal lines give equal bytes, so that readers see no change."""
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    with os.fdopen(handle, "wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", filename="", mtime=0) as packed:
-        packed.writelines(f"{line}\n".encode() for line in lines)
+    with os.fdopen(handle, "wb") as raw, gzip.GzipFile("", "wb", LEVEL, raw, 0) as packed:
+        source = iter(lines)
+        while some := list(islice(source, LINES)):  # written one by one they take four times as long
+            packed.write("".join(f"{line}\n" for line in some).encode())
     Path(name).chmod(0o644)
     Path(name).replace(target)
     return target

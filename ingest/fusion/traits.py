@@ -14,7 +14,7 @@ from ingest.attributes import attribute_name
 from ingest.clean import brand_key
 from ingest.document import Document
 from rerank.translation.words import fold
-from rerank.understanding.measures import MEASURE, parse_measures
+from rerank.understanding.measures import parse_measures, without_measures
 from rerank.understanding.vocabulary import UNSPACED_LANGUAGES, split_words
 
 PERMUTATIONS = 63
@@ -67,7 +67,7 @@ class Traits:
 def traits_of(document: Document, vector: NDArray[np.float32] | None = None) -> Traits:
     """Read a document's traits."""
     brand = brand_key(document.brand or "")
-    title = MEASURE.sub(" ", fold(document.title))
+    title = without_measures(fold(document.title))
     words = frozenset(split_words(title)) if document.language not in UNSPACED_LANGUAGES else _bigrams(title)
     codes = frozenset(re.sub(r"[\W_]", "", word) for word in title.split() if CODE.search(word))
     measures = frozenset(parse_measures([document.title]))

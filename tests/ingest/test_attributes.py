@@ -28,3 +28,7 @@ def test_of_two_keys_with_one_name_the_first_with_text_wins() -> None:
 
 def test_twelve_at_most() -> None:
     assert attributes_text({f"t_key{number}": "word" for number in range(20)}).count(";") == 11
+
+
+def test_a_number_of_hundreds_of_digits_is_told_as_it_is() -> None:
+    assert attributes_text({"n_material": 10**400}) == f"material: {10**400}"

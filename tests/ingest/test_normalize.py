@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.html_text import html_to_text
-from ingest.normalize import clean_text, clean_value, is_gtin, parse_gtins, parse_moment, parse_price
+from ingest.normalize import _clean_thoroughly, clean_text, clean_value, is_gtin, parse_gtins, parse_moment, parse_price
 
 
 @pytest.mark.parametrize(
@@ -112,3 +112,23 @@ def test_of_ten_last_digits_one_makes_a_gtin(number: int) -> None:
 )
 def test_moments(given: object, moment: str | None) -> None:
     assert parse_moment(given) == moment
+
+
+PIECES = st.sampled_from(
+    ["a", "Z", " ", "  ", "<", "&", "&amp;", "<b>", "\\n", "\n", "\t", "\u00e9", "e\u0301", "\u00a0", "\u3000"]
+)
+
+
+@given(st.lists(st.one_of(PIECES, st.characters()), max_size=12).map("".join), st.booleans())
+def test_a_short_cut_gives_what_the_long_way_gives(text: str, markup: bool) -> None:
+    assert clean_text(text, markup=markup) == _clean_thoroughly(text, markup=markup)
+
+
+@given(st.from_regex(r"[0-9]{8}|[0-9]{12,14}", fullmatch=True))
+def test_check_digits_are_those_of_the_sum_written_out(code: str) -> None:
+    weighted = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(reversed(code)))
+    assert is_gtin(code) == (weighted % 10 == 0 and set(code) != {"0"})
+
+
+def test_numbers_of_hundreds_of_digits_are_no_prices() -> None:
+    assert parse_price(10**400) == (None, None)

@@ -1,3 +1,5 @@
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from ingest.feeds import ListFeed, open_dead_letters, open_feed
 from ingest.lanes import OwnProcess
 from ingest.report import MAX_REASONS, OTHER_REASONS, RunReport, Tally
 from ingest.run import CHUNK_CHARS, count_words, read_chunks, run_stages
-from ingest.seen import SeenIds
+from ingest.seen import MANY_ROWS, SeenIds
 from ingest.sinks import ListSink, Outcome, Sink
 from ingest.stages import Stages
 from ingest.translate import TranslationMemory
@@ -200,6 +202,50 @@ def test_ahead_keeps_order_raises_in_place_and_stops() -> None:
     assert next(stopped) == 0
     stopped.close()  # type: ignore[attr-defined]
     assert made == [0, 1, 2, 3, 4, 5]
+
+
+class Traffic(ListSink):
+    """Notes how many writes overlap; a write of an id that is being written is an error."""
+
+    def __init__(self, meet: int) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._meeting = threading.Barrier(meet)
+        self._flying: set[str] = set()
+        self.most = 0
+
+    def write(self, documents: Sequence[Document]) -> list[Outcome]:
+        ids = {document.id for document in documents}
+        with self._lock:
+            assert self._flying.isdisjoint(ids)
+            self._flying |= ids
+            self.most = max(self.most, len(self._flying))
+        if not ids & {"again"}:
+            self._meeting.wait(60)  # all of them, or BrokenBarrierError
+        else:
+            time.sleep(0.01)  # long enough for the next batch to come, were it let through
+        outcomes = super().write(documents)
+        with self._lock:
+            self._flying -= ids
+        return outcomes
+
+
+def test_batches_are_written_side_by_side_and_those_of_one_id_in_turn(tmp_path: Path) -> None:
+    sink, bare = Traffic(3), Stages(FixedDetector("en"), ScriptDetector(), ("en",))
+    products: list[dict[str, object]] = [{"id": str(number), "title": f"Lamp {number}"} for number in range(6)]
+    with DeadLetterFile(tmp_path / "dead") as letters:
+        tally = run_stages(read_chunks([ListFeed(products)], 1), bare, sink, letters, writers=3)
+        repeated: list[dict[str, object]] = [{"id": "again", "title": f"Lamp {number}"} for number in range(20)]
+        run_stages(read_chunks([ListFeed(repeated)], 1), bare, sink, letters, writers=3)
+    assert (tally.created, sink.most) == (6, 3)
+    assert sink.documents["again"].title == "Lamp 19"
+
+
+def test_rows_of_any_number_go_in_and_repeats_are_counted() -> None:
+    seen = SeenIds()
+    many = [str(number) for number in range(2 * MANY_ROWS + 1)]
+    assert (seen.add(many), seen.add([*many, "new"]), seen.missing(["new", "0", "other"])) == (0, len(many), ["other"])
+    seen.close()
 
 
 def test_seen_ids_counts_repeats() -> None:

@@ -221,6 +221,8 @@ def test_a_feed_that_was_not_read_to_its_end_keeps_its_bookmark(shop: Shop) -> N
         (["run", "bad.toml"], 1, "is no list of sources"),
         (["replay", "gone.jsonl"], 4, "there is no dead-letter file"),
         (["run", "shop.jsonl"], 5, "cannot be reached"),
+        (["reindex", "build", "gone.jsonl"], 4, "there is no feed"),
+        (["reindex", "build", "bad.toml"], 1, "is no list of sources"),
     ],
 )
 def test_a_run_that_never_began_is_recorded_too(
@@ -234,7 +236,7 @@ def test_a_run_that_never_began_is_recorded_too(
     done = CliRunner().invoke(main, [*arguments, "--index", "shop", *places])
     assert done.exit_code == code, done.output
     manifest = json.loads(Path("run.json").read_text())
-    assert (manifest["exit_code"], manifest["feeds"]) == (code, [arguments[1]])
+    assert (manifest["exit_code"], manifest["feeds"]) == (code, [arguments[-1]])
     assert said in manifest["error"]
     assert f'polyrank_ingest_exit_code{{alias="shop"}} {code}.0' in Path("run.prom").read_text()
     if arguments[0] == "run":

@@ -71,3 +71,12 @@ def test_a_refusal_is_not_repeated() -> None:
 def test_without_patience_the_first_failure_is_the_last() -> None:
     with pytest.raises(ClusterError, match=r"^full$"):
         patience(Clock(), 0.0).wait(BusyError("full"))
+
+
+def test_given_up_patience_ends_at_the_next_failure() -> None:
+    clock = Clock()
+    waiting = patience(clock)
+    waiting.give_up()
+    with pytest.raises(ClusterError, match=r"^full$"):
+        waiting.wait(BusyError("full"))
+    assert clock.slept == []

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerank.understanding.measures import parse_measures
+from rerank.understanding.measures import find_measures, parse_measures, without_measures
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,12 @@ def test_any_text_is_taken(text: str) -> None:
 @given(st.integers(1, 9999))
 def test_millilitres_and_litres_agree(amount: int) -> None:
     assert parse_measures([f"{amount} ml"]) == parse_measures([f"{amount / 1000} l"])
+
+
+@pytest.mark.parametrize("text", ["5 lb\u017f", "3 \u0131n", "7 mete\u027d", "100 pack", "3M", "5 to 7"])
+def test_words_that_only_look_like_units_are_none(text: str) -> None:
+    assert (parse_measures([text]), list(find_measures(text))) == ((), [])
+
+
+def test_measures_can_be_taken_out_of_a_text() -> None:
+    assert without_measures('cable 1,5 m, 10 pack, 24" and 3 000 ml x') == "cable  , 10 pack,   and   x"

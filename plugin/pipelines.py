@@ -49,7 +49,7 @@ class Unread:
     """What becomes of a query of which a model reads less than the share `min_read`: it is in none of the model's
     languages and was not translated. The kNN weights are multiplied by `knn_factor`; it is not reranked."""
 
-    min_read: float = 0.5
+    min_read: float = 0.1
     knn_factor: float = 0.15
     rerank: bool = False
 

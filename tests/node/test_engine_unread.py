@@ -19,8 +19,8 @@ def query_vector(rig: Rig) -> None:
     ("unread", "read", "factor"),
     [
         (None, None, 1),
-        (None, 0.5, 1),
-        (None, 0.49, 0.15),
+        (None, 0.1, 1),
+        (None, 0.09, 0.15),
         (None, 0, 0.15),
         ({"min_read": 0.9}, 0.8, 0.15),
         ({"knn_factor": 0.5}, 0, 0.5),
@@ -40,14 +40,14 @@ def test_vectors_of_an_unread_query_weigh_less(
         assert hit["fused"]["score"] == pytest.approx(expected, rel=1e-6)
     assert any("knn.embedding" in hit["ranks"] for hit in found["hits"])
     assert found["read"] == {"embedder": 1 if read is None else read, "reranker": 1}
-    assert (found["unread"] is None) == (read is None or read >= (unread or {}).get("min_read", 0.5))
+    assert (found["unread"] is None) == (read is None or read >= (unread or {}).get("min_read", 0.1))
 
 
 def test_what_it_does_is_told_in_words(rig: Rig) -> None:
     rig.pipeline(rerank=RERANK)
-    rig.service.read = {"embedder": 0.25, "reranker": 0.0}
+    rig.service.read = {"embedder": 0.05, "reranker": 0.0}
     found = told(rig.search(BODY))
-    assert found["unread"] == "the embedder reads 25 % of the query: knn weights times 0.15"
+    assert found["unread"] == "the embedder reads 5 % of the query: knn weights times 0.15"
     assert found["rerank_skipped"] == "the reranker reads 0 % of the query"
     assert found["degraded"] is None
 
@@ -70,7 +70,7 @@ def test_vectors_are_all_there_is_when_no_word_is_found(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rerank", "reranker", "asked"), [(None, 0.0, False), (None, 0.5, True), (None, None, True), (True, 0.0, True)]
+    ("rerank", "reranker", "asked"), [(None, 0.0, False), (None, 0.1, True), (None, None, True), (True, 0.0, True)]
 )
 def test_the_reranker_reads_what_is_in_its_languages(
     rig: Rig, rerank: bool | None, reranker: float | None, asked: bool

@@ -11,8 +11,9 @@ import java.util.Locale;
  * @param rerank whether such a query is reranked all the same
  */
 record UnreadConfig(double minRead, double knnFactor, boolean rerank) {
-    private static final double MIN_READ = 0.5;
-    /** The largest at which no language of the translated training queries lost to BM25: `bench.unread`. */
+    /** A translation is of more use than none however few words it has, see docs/pipeline.md; a mere nothing is not one. */
+    private static final double MIN_READ = 0.1;
+    /** The largest at which no language of the training queries lost to BM25: `bench.unread`. */
     private static final double KNN_FACTOR = 0.15;
 
     /** Reads the section `unread`; each key that is left out has its default. */

@@ -3,13 +3,15 @@
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plugin.client import OpenSearch, cluster_errors
-from plugin.errors import ClusterError
+from plugin.errors import BusyError
+from plugin.patience import Patience
 from plugin.pipelines import Unread, processor_of
 from plugin.search import plain_query
 from rerank.evaluation.judgements import JudgedQuery, Judgement
@@ -50,13 +52,18 @@ def gather(
     judgements: Sequence[Judgement],
     *,
     depth: int,
+    patience: Patience | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> list[QueryCandidates]:
     """Ask the node once for each query, with everything that retrievers find and the first `depth` of them reranked.
 
-    Queries without a relevant document are left out. Raises ClusterError when an answer is degraded: what is missing
-    would be tuned away.
+    Queries without a relevant document are left out. An answer that lost a stage is asked for again as long as
+    `patience` lasts (None: not at all), for what is missing would be tuned away.
+
+    Raises:
+        ClusterError: the cluster cannot be reached, or an answer stays degraded.
     """
+    patience = patience or Patience(0)
     grades: dict[str, dict[str, int]] = {}
     for judgement in judgements:
         grades.setdefault(judgement.query_id, {})[judgement.doc_id] = judgement.relevance
@@ -66,7 +73,7 @@ def gather(
     for query in queries:
         judged = grades.get(query.query_id, {})
         if any(grade > 0 for grade in judged.values()):
-            section = _ask(client, index, body, query)
+            section = patience.call(partial(_ask, client, index, body, query))
             factors = _factors(processor_of(pipeline)) if section.get("unread") else ()
             found.append(_candidates(section, query, names, judged, factors))
         advance()
@@ -118,7 +125,7 @@ def _ask(client: OpenSearch, index: str, body: Mapping[str, Any], query: JudgedQ
     with cluster_errors(f"search {index}"):
         section: dict[str, Any] = client.search(index=index, body=search)["ext"]["polyrank"]
     if section["degraded"]:
-        raise ClusterError(
+        raise BusyError(
             f"query {query.query_id} was answered without a stage: {section['degraded']}; tune when all answer"
         )
     return section

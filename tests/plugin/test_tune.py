@@ -7,6 +7,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from plugin.errors import ClusterError
+from plugin.patience import Patience
 from plugin.pipelines import processor_of
 from plugin.tune import rewritten, tune
 from plugin.tune_candidates import QueryCandidates, gather, retriever_names, wide_open
@@ -194,10 +196,12 @@ def test_translations_of_one_query_share_a_fold() -> None:
 class Answering:
     """A client whose node ranks relevant documents first, as a reranker would, though no retriever does."""
 
-    def __init__(self, **said: str) -> None:
+    def __init__(self, *, shed: int = 0, **said: str) -> None:
         self.said = said
+        self.shed = shed
 
     def search(self, index: str, body: dict[str, Any]) -> dict[str, Any]:
+        self.shed -= 1
         places = [(3, "a"), (2, "b"), (1, "c")]  # rank by words; the page's order is a, b, c
         hits = [
             {
@@ -210,6 +214,8 @@ class Answering:
             for place, (rank, name) in enumerate(places, 1)
         ]
         section = {"hits": hits, "language": {"code": "en"}, "query_class": "short", "degraded": None, **self.said}
+        if self.shed >= 0:
+            section["degraded"] = "rerank: /rerank answered HTTP 429"
         return {"ext": {"polyrank": section}}
 
 
@@ -234,3 +240,12 @@ def test_the_answer_says_of_a_query_that_the_models_do_not_read_it() -> None:
     assert query.factors == (1.0, 0.5)
     (read,) = gather(cast(Any, Answering()), "i", own, [JudgedQuery("q", "lamp")], judged, depth=50)
     assert (read.factors, read.reranked) == ((), True)
+
+
+def test_an_answer_that_lost_a_stage_is_asked_for_again_while_patience_lasts() -> None:
+    judged, queries = [Judgement("q", "a", 3)], [JudgedQuery("q", "lamp")]
+    patient = Patience(60, sleep=lambda seconds: None)
+    (query,) = gather(cast(Any, Answering(shed=2)), "i", PIPELINE, queries, judged, depth=50, patience=patient)
+    assert (query.gains.tolist(), patient.waits) == ([0, 0, 3], 2)
+    with pytest.raises(ClusterError, match="query q was answered without a stage: rerank: /rerank answered HTTP 429"):
+        gather(cast(Any, Answering(shed=1)), "i", PIPELINE, queries, judged, depth=50)

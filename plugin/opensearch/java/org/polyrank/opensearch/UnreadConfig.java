@@ -13,7 +13,7 @@ import java.util.Locale;
 record UnreadConfig(double minRead, double knnFactor, boolean rerank) {
     /** A translation is of more use than none however few words it has, see docs/pipeline.md; a mere nothing is not one. */
     private static final double MIN_READ = 0.1;
-    /** The largest at which no language of the training queries lost to BM25: `bench.unread`. */
+    /** Less than what is best on average, so that no language is worse than BM25: `bench.unread`, docs/pipeline.md. */
     private static final double KNN_FACTOR = 0.15;
 
     /** Reads the section `unread`; each key that is left out has its default. */

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from plugin.client import connect
-from plugin.patience import Patience
+from plugin.patience import PATIENCE_S, Patience
 from plugin.pipelines import put_pipeline, read_pipeline
 from plugin.tune import Tuning
 from plugin.tune import tune as run_tuning
@@ -30,7 +30,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="Folds of the cross-validation.")
 @click.option(
     "--patience",
-    default=60.0,
+    default=PATIENCE_S,
     show_default=True,
     type=click.FloatRange(0),
     help="Seconds to go on asking while answers lack a stage.",

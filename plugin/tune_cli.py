@@ -89,7 +89,7 @@ def tune(
         click.echo(f"search pipeline {name} installed")
     else:
         click.echo(
-            "nothing installed" if outcome.helps else "nothing installed: what is there measures as well or better"
+            "nothing installed" if outcome.helps else "nothing installed: not better on held-out queries with p < .05"
         )
 
 

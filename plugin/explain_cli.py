@@ -50,6 +50,6 @@ def _print(found: Explanation) -> None:
         console.print(
             f"  {escape(word['field'])} [bold]{escape(word['word'])}[/bold] {word['effect']:+.4f}", highlight=False
         )
-    for key in ("degraded", "rerank_skipped", "skipped"):
+    for key in ("degraded", "unread", "rerank_skipped", "skipped"):
         if found.section.get(key):
             console.print(f"[yellow]{key}: {escape(str(found.section[key]))}[/yellow]")

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from plugin.analyzers import UNDETERMINED
@@ -45,6 +45,16 @@ class Rerank:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """What becomes of a query of which a model reads less than the share `min_read`: it is in none of the model's
+    languages and was not translated. The kNN weights are multiplied by `knn_factor`; it is not reranked."""
+
+    min_read: float = 0.1
+    knn_factor: float = 0.15
+    rerank: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PipelineConfig:
     """A search pipeline. Weights are relative; `k` and the windows count documents; `vector_fields` empty: no kNN;
     `rerank` None: fused order is final."""
@@ -60,6 +70,7 @@ class PipelineConfig:
     window: int = 100
     technique: Technique = "min_max"
     rank_constant: int = 60
+    unread: Unread = Unread()
     rerank: Rerank | None = Rerank()
     deadline_ms: int = 500
 
@@ -85,6 +96,7 @@ class PipelineConfig:
             "retrievers": retrievers,
             "window": self.window,
             "combination": combination,
+            "unread": asdict(self.unread),
             "deadline_ms": self.deadline_ms,
         }
         if self.vocabulary:

@@ -60,7 +60,8 @@ def _story(outcome: SearchOutcome) -> str:
         lines[0] += f"   read by the models as [bold]{escape(section['model_query'])}[/bold]"
     timings = section.get("timings_ms") or {}
     lines.append("   ".join(f"{stage} {spent:.1f} ms" for stage, spent in timings.items() if spent is not None))
-    for key, colour in (("skipped", "yellow"), ("degraded", "red")):
+    told = (("skipped", "yellow"), ("unread", "yellow"), ("rerank_skipped", "yellow"), ("degraded", "red"))
+    for key, colour in told:
         if section.get(key):
             lines.append(f"[{colour}]{key}: {escape(section[key])}[/{colour}]")
     return "\n".join(lines)

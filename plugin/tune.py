@@ -9,7 +9,7 @@ import numpy as np
 
 from plugin.pipelines import processor_of
 from plugin.tune_candidates import Floats, QueryCandidates, retriever_names
-from plugin.tune_groups import OwnWeights, overrides, own_weights
+from plugin.tune_groups import SURE, OwnWeights, overrides, own_weights
 from plugin.tune_settings import Setting, SettingValues, deal
 from rerank.evaluation.metrics import Significance, compare
 
@@ -44,8 +44,8 @@ class Tuning:
 
     @property
     def helps(self) -> bool:
-        """Whether held-out queries are answered better than by what is installed."""
-        return self.tuned_vs_installed.delta > 0
+        """Whether held-out queries are answered better than by what is installed, and not by chance."""
+        return self.tuned_vs_installed.delta > 0 and self.tuned_vs_installed.p_permutation < SURE
 
     def as_json(self) -> dict[str, Any]:
         """Return everything as JSON types."""

@@ -3,14 +3,16 @@
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plugin.client import OpenSearch, cluster_errors
-from plugin.errors import ClusterError
-from plugin.pipelines import processor_of
+from plugin.errors import BusyError
+from plugin.patience import Patience
+from plugin.pipelines import Unread, processor_of
 from plugin.search import plain_query
 from rerank.evaluation.judgements import JudgedQuery, Judgement
 
@@ -25,7 +27,9 @@ class QueryCandidates:
 
     `scores` is (candidates, retrievers) with NaN where a retriever did not find it; `relevance` (candidates,) is the
     cross-encoder's score, NaN where it read nothing; `gains` (candidates,) are grades, 0 when unjudged; `judged` holds
-    the grades of all judged documents, found or not. `need` is the same for one query in several languages.
+    the grades of all judged documents, found or not. `need` is the same for one query in several languages. Of a query
+    that the models do not read, `factors` (retrievers,) multiply the weights, and `reranked` is false: see
+    `plugin.pipelines.Unread`.
     """
 
     query_id: str
@@ -36,6 +40,8 @@ class QueryCandidates:
     gains: Floats
     judged: Floats
     need: str
+    factors: tuple[float, ...] = ()
+    reranked: bool = True
 
 
 def gather(
@@ -46,13 +52,18 @@ def gather(
     judgements: Sequence[Judgement],
     *,
     depth: int,
+    patience: Patience | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> list[QueryCandidates]:
     """Ask the node once for each query, with everything that retrievers find and the first `depth` of them reranked.
 
-    Queries without a relevant document are left out. Raises ClusterError when an answer is degraded: what is missing
-    would be tuned away.
+    Queries without a relevant document are left out. An answer that lost a stage is asked for again as long as
+    `patience` lasts (None: not at all), for what is missing would be tuned away.
+
+    Raises:
+        ClusterError: the cluster cannot be reached, or an answer stays degraded.
     """
+    patience = patience or Patience(0)
     grades: dict[str, dict[str, int]] = {}
     for judgement in judgements:
         grades.setdefault(judgement.query_id, {})[judgement.doc_id] = judgement.relevance
@@ -62,7 +73,9 @@ def gather(
     for query in queries:
         judged = grades.get(query.query_id, {})
         if any(grade > 0 for grade in judged.values()):
-            found.append(_candidates(_ask(client, index, body, query), query, names, judged))
+            section = patience.call(partial(_ask, client, index, body, query))
+            factors = _factors(processor_of(pipeline)) if section.get("unread") else ()
+            found.append(_candidates(section, query, names, judged, factors))
         advance()
     return found
 
@@ -95,6 +108,12 @@ def retriever_names(pipeline: Mapping[str, Any]) -> list[str]:
     return names
 
 
+def _factors(processor: Mapping[str, Any]) -> tuple[float, ...]:
+    """What the weights of the retrievers are multiplied by for a query that the embedder does not read."""
+    factor = processor.get("unread", {}).get("knn_factor", Unread().knn_factor)
+    return tuple(factor if "knn" in one else 1.0 for one in processor.get("retrievers") or [{"lexical": {}}])
+
+
 def _ask(client: OpenSearch, index: str, body: Mapping[str, Any], query: JudgedQuery) -> dict[str, Any]:
     search = {
         "query": plain_query(query.text),
@@ -106,14 +125,18 @@ def _ask(client: OpenSearch, index: str, body: Mapping[str, Any], query: JudgedQ
     with cluster_errors(f"search {index}"):
         section: dict[str, Any] = client.search(index=index, body=search)["ext"]["polyrank"]
     if section["degraded"]:
-        raise ClusterError(
+        raise BusyError(
             f"query {query.query_id} was answered without a stage: {section['degraded']}; tune when all answer"
         )
     return section
 
 
 def _candidates(
-    section: Mapping[str, Any], query: JudgedQuery, names: Sequence[str], judged: Mapping[str, int]
+    section: Mapping[str, Any],
+    query: JudgedQuery,
+    names: Sequence[str],
+    judged: Mapping[str, int],
+    factors: tuple[float, ...],
 ) -> QueryCandidates:
     # Not in the answer's order, which is the reranker's: weights under which all scores are equal would inherit it.
     found = (hit for hit in section["hits"] if hit["ranks"])
@@ -128,4 +151,6 @@ def _candidates(
         gains=np.array([float(judged.get(hit["_id"], 0)) for hit in hits]),
         judged=np.array([float(grade) for grade in judged.values()]),
         need=query.base or query.query_id,
+        factors=factors,
+        reranked=not section.get("rerank_skipped"),
     )

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from plugin.client import connect
+from plugin.patience import PATIENCE_S, Patience
 from plugin.pipelines import put_pipeline, read_pipeline
 from plugin.tune import Tuning
 from plugin.tune import tune as run_tuning
@@ -27,6 +28,13 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--pipeline", help="Search pipeline to tune; default: the one named like the index.")
 @click.option("--depth", default=50, show_default=True, type=click.IntRange(1, 1000), help="Candidates to rerank.")
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="Folds of the cross-validation.")
+@click.option(
+    "--patience",
+    default=PATIENCE_S,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Seconds to go on asking while answers lack a stage.",
+)
 @click.option("--steps", "with_steps", is_flag=True, help="Tell as well what each step of the path adds, held out.")
 @click.option("--dry-run", is_flag=True, help="Print and install nothing.")
 @click.option("--url", help="Address of the cluster; default: $POLYRANK_URL, else what `plugin up` started.")
@@ -39,6 +47,7 @@ def tune(
     pipeline: str | None,
     depth: int,
     folds: int,
+    patience: float,
     with_steps: bool,
     dry_run: bool,
     url: str | None,
@@ -52,7 +61,14 @@ def tune(
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=len(judged))
         candidates = gather(
-            client, index, installed, judged, read_qrels(qrels), depth=depth, advance=lambda: progress.advance(task)
+            client,
+            index,
+            installed,
+            judged,
+            read_qrels(qrels),
+            depth=depth,
+            patience=Patience(patience),
+            advance=lambda: progress.advance(task),
         )
     with Progress(TextColumn("tuning"), BarColumn(), console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=folds)
@@ -73,7 +89,7 @@ def tune(
         click.echo(f"search pipeline {name} installed")
     else:
         click.echo(
-            "nothing installed" if outcome.helps else "nothing installed: what is there measures as well or better"
+            "nothing installed" if outcome.helps else "nothing installed: not better on held-out queries with p < .05"
         )
 
 

@@ -33,7 +33,9 @@ class Blend:
 def fused(query: QueryCandidates, fusion: Fusion, *, rank_constant: int = 60) -> Floats:
     """Return each candidate's fused score, as the engine computes it (see docs/pipeline.md)."""
     total = np.zeros(len(query.scores))
-    for column, weight in enumerate(fusion.weights):
+    factors = query.factors or (1.0,) * len(fusion.weights)
+    for column, (given, factor) in enumerate(zip(fusion.weights, factors, strict=True)):
+        weight = given * factor
         scores = query.scores[:, column]
         found = ~np.isnan(scores)
         if weight and found.any():
@@ -53,12 +55,13 @@ def _shares(scores: Floats, technique: Technique, rank_constant: int) -> Floats:
 
 
 def value(query: QueryCandidates, scores: Floats, blend: Blend | None, *, window: int, rerank_window: int) -> float:
-    """Return nDCG@10 of the order that fused `scores` give, reranked and blended when there is a `blend`.
+    """Return nDCG@10 of the order that fused `scores` give, reranked and blended when there is a `blend`, and the
+    reranker reads the query.
 
     Source: final = weight * N(cross-encoder) + (1 - weight) * N(fused) over the rerank window, docs/pipeline.md.
     """
     order = np.argsort(-scores, kind="stable")[:window]
-    if blend is not None and len(order):
+    if blend is not None and query.reranked and len(order):
         top = order[:rerank_window]
         relevance = query.relevance[top]
         if blend.points:

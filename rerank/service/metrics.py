@@ -1,6 +1,6 @@
 """What the service counts, for Prometheus: requests, stages, batches, and what drifts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,14 +94,14 @@ class ServiceMetrics:
         self.stage_seconds.labels("embed_documents").observe(outcome.busy_s)
         self.texts.inc(texts)
 
-    def understood(self, found: Understanding) -> None:
-        """Count a query: its language, its stages, and whether the models can read it."""
+    def understood(self, found: Understanding, languages: Collection[str]) -> None:
+        """Count a query: its language, its stages, and whether a model of these languages can read it."""
         for stage, seconds in found.seconds.items():
             self.stage_seconds.labels(stage).observe(seconds)
         self.languages.labels(found.language.language).inc()
         if found.language.language == UNDETERMINED:
             self.degraded.labels("understand", "unknown language").inc()
-        elif not found.readable:
+        elif not found.read_by(languages):
             self.degraded.labels("understand", "no translation").inc()
 
     def page(self) -> bytes:

@@ -71,6 +71,7 @@ def requests(limits: Limits) -> dict[str, Json]:
         "vocabulary": nullable(STRING),
         "deadline_ms": nullable(COUNT),
         "model": nullable(STRING),
+        "reranker": nullable(STRING),
     }
     encoding = {"enum": ["float", "base64"]}
     embeddings = record({"input": inputs}, {"encoding_format": encoding, "input_type": nullable(STRING), **route})
@@ -108,6 +109,7 @@ def answers() -> dict[str, Json]:
             record({"text": STRING, "of": STRING, "language": STRING, "source": STRING, "weight": NUMBER})
         ),
         "embedder": STRING,
+        "read": record({"embedder": NUMBER}, {"reranker": NUMBER}),
     }
     proposal = record(
         {"name": STRING, "text": STRING, "value": STRING, "confidence": NUMBER, "use": {"enum": USES}},

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Collection, Sequence
 
 from rerank.protocols import UNDETERMINED, Detection
-from rerank.translation.words import fold, function_words, is_protected, normalize
+from rerank.translation.words import fold, function_words, is_protected, normalize, strip_accents
 from rerank.understanding.characters import BothModels, CharacterModel, LangidModel, has_lingua
 from rerank.understanding.vocabulary import Vocabulary, catalogue_terms, split_words
 
@@ -206,5 +206,9 @@ def _catalogue_evidence(language: str, words: Sequence[str], vocabulary: Vocabul
     if vocabulary is None or not vocabulary.size(language):
         return 0.0
     terms = catalogue_terms(language, " ".join(words))
-    known = all(vocabulary.frequency(language, term) >= KNOWN_DOCUMENTS for term in terms)
+    # "rádio" finds the catalogue's "radio": indices fold accents, and models read it as one word.
+    known = all(
+        max(vocabulary.frequency(language, one) for one in {term, strip_accents(term)}) >= KNOWN_DOCUMENTS
+        for term in terms
+    )
     return ALL_KNOWN if known else SOME_UNKNOWN

@@ -1,7 +1,7 @@
 """What a query says: its language, its translations, the text the models read and its vector."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
@@ -86,17 +86,23 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Understanding:
-    """The answer. `vector` embeds `model_query`, None when not wanted; `seconds` by stage; `readable`: the
-    models read the language of `model_query`, as far as is known."""
+    """The answer. `vector` embeds `model_query`, None when not wanted; `seconds` by stage; `model_language`: that of
+    `model_query`, None where nothing in it has a language (numbers); `said`: the share of the query that it says, less
+    than 1 for a translation that left words as they were."""
 
     language: Detection
     translations: Mapping[str, Translation]
     model_query: str
     vector: tuple[float, ...] | None
     seconds: Mapping[str, float] = field(default_factory=dict)
-    readable: bool = True
+    model_language: str | None = None
+    said: float = 1.0
     expansion: tuple[Expansion, ...] = ()
     attributes: tuple[Proposal, ...] = ()
+
+    def read_by(self, languages: Collection[str]) -> float:
+        """Return the share of the query, 0 to 1, that a model of these languages (BCP 47) reads in `model_query`."""
+        return self.said if self.model_language is None or self.model_language in languages else 0.0
 
 
 class Understander:
@@ -139,21 +145,23 @@ class Understander:
         translate.names = certain_names(attributes, vocabulary, translate, language.language, self._embedder.languages)
         translations = self._translate(question, language.language, translate)
         seconds["translate"] = time.perf_counter() - started
-        model_query = self._model_query(question.text, language.language, translations)
+        model_language = self._model_language(question.text, language.language, translations)
+        made = translations.get(model_language) if model_language not in (None, language.language) else None
+        model_query = question.text if made is None else made.text
         vector = None
         if "vector" in question.want:
             started = time.perf_counter()
             vector = self._vector(model_query)
             seconds["embed"] = time.perf_counter() - started
         wanted = {code: item for code, item in translations.items() if code in question.languages}
-        readable = language.language in self._embedder.languages or model_query != question.text
         return Understanding(
             language,
             wanted if "translations" in question.want else {},
             model_query,
             vector,
             seconds,
-            readable,
+            model_language,
+            1.0 if made is None else made.confidence,
             tuple(self._expand(question, language.language)),
             tuple(propose(attributes, question.schema, question.min_confidence)) if ATTRIBUTES in question.want else (),
         )
@@ -208,10 +216,13 @@ class Understander:
         translations = {target: translate(source, target) for target in targets if target != source}
         return {target: item for target, item in translations.items() if item.engine != KEPT}
 
-    def _model_query(self, text: str, language: str, translations: Mapping[str, Translation]) -> str:
+    def _model_language(self, text: str, language: str, translations: Mapping[str, Translation]) -> str | None:
+        """Return the language of what the models read: theirs where there is a text in one, else the query's own."""
+        if not any(map(str.isalpha, text)):
+            return None
         if language in self._embedder.languages:
-            return text
-        return next((translations[code].text for code in self._embedder.languages if code in translations), text)
+            return language
+        return next((code for code in self._embedder.languages if code in translations), language)
 
     def _embed(self, text: str) -> tuple[float, ...]:
         vector = self._embedder.embed_queries([text])[0]

@@ -113,6 +113,7 @@ class FakeService:
         self.vectors: dict[str, list[float]] = {}
         self.translations: dict[str, dict[str, str]] = {}
         self.model_queries: dict[str, str] = {}
+        self.read: Json | None = None
         self.attributes: list[Json] = []
         self.expansions: list[Json] = []
         self.relevance: Callable[[str, Json], float] = lambda query, document: 0.5
@@ -179,6 +180,8 @@ class FakeService:
             "expansion": [one for one in self.expansions if one["source"] in request.get("expand", [])],
             "embedder": self.fingerprint,
         }
+        if self.read is not None:
+            answer["read"] = self.read
         if "vector" in request["want"]:
             answer["vector"] = self.vectors.get(query) or [1.0] + [0.0] * (self.dimension - 1)
         if "attributes" in request["want"]:

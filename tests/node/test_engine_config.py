@@ -29,6 +29,9 @@ WRONG: dict[str, tuple[Json, str]] = {
         "[combination.technique] is [sum]: write one of [rrf, min_max, z_score, convex]",
     ),
     "rank constant": ({"retrievers": [LEXICAL], "combination": {"rank_constant": 0}}, "[combination.rank_constant]"),
+    "unread share": ({"retrievers": [LEXICAL], "unread": {"min_read": 2}}, "[unread.min_read] is [2]: write a number"),
+    "unread weight": ({"retrievers": [LEXICAL], "unread": {"knn_factor": 2}}, "[unread.knn_factor] is [2]"),
+    "unread rerank": ({"retrievers": [LEXICAL], "unread": {"rerank": "no"}}, "[unread.rerank] is [no]: write true"),
     "languages": ({"retrievers": [LEXICAL], "languages": "en"}, "[languages] must be a list of texts"),
     "rerank without fields": ({"retrievers": [LEXICAL], "rerank": {}}, "[rerank.document_fields] is missing"),
     "rerank window": (

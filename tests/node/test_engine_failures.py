@@ -48,6 +48,7 @@ BAD_UNDERSTANDING = {
     "model query of the wrong type": (understood(model_query=5), "model_query is not a text"),
     "translations of the wrong type": (understood(translations=["de"]), "translations is not an object"),
     "a translation without text": (understood(translations={"de": {}}), "translations.de.text is not a text"),
+    "a share above one": (understood(read={"embedder": 1.5}), "read.embedder is not a number from 0 to 1"),
     "language of the wrong type": (understood(language="en"), "language is not an object"),
 }
 

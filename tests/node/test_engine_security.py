@@ -113,6 +113,7 @@ PLACES: list[tuple[str | int, ...]] = [
     ("rerank", "skip"),
     ("combination",),
     ("attributes",),
+    ("unread",),
 ]
 
 
@@ -125,6 +126,7 @@ def test_no_pipeline_names_an_address(rig: Rig, place: tuple[str | int, ...], ke
         "policy": {},
         "combination": {},
         "attributes": {},
+        "unread": {},
     }
     spot: Any = body
     for step in place:

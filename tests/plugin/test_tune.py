@@ -1,11 +1,15 @@
 """Tuning finds the better retriever, never ships what measures worse, and skips what reranking harms."""
 
+import copy
 from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
 import pytest
 
+from plugin.errors import ClusterError
+from plugin.patience import Patience
+from plugin.pipelines import processor_of
 from plugin.tune import rewritten, tune
 from plugin.tune_candidates import QueryCandidates, gather, retriever_names, wide_open
 from plugin.tune_ranking import Blend, Fusion, fused, value
@@ -67,12 +71,22 @@ def test_the_blend_reorders_its_window_alone() -> None:
     )
 
 
+def test_what_the_models_do_not_read_is_fused_with_less_of_the_vector_and_not_reranked() -> None:
+    one = replace(question(1), factors=(1.0, 0.25), reranked=False)
+    assert fused(one, Fusion("rrf", (1, 2))) == pytest.approx(fused(question(1), Fusion("rrf", (1, 0.5))))
+    scores = -np.arange(20.0)
+    alone = value(one, scores, None, window=20, rerank_window=20)
+    assert value(one, scores, Blend(1.0), window=20, rerank_window=20) == alone < 1
+
+
 def test_the_retriever_that_knows_gets_the_weight_and_held_out_queries_gain() -> None:
     outcome = tune(PIPELINE, [question(number) for number in range(30)])
     assert outcome.chosen.fusion.weights[1] > outcome.chosen.fusion.weights[0]
     assert outcome.helps
     assert outcome.tuned_vs_installed.p_permutation < 0.01
     assert outcome.means["tuned"] > outcome.means["installed"]
+    perhaps = replace(outcome, tuned_vs_installed=replace(outcome.tuned_vs_installed, p_permutation=0.07))
+    assert not perhaps.helps, "a gain that may be chance is not installed"
 
 
 def test_noise_is_no_gain() -> None:
@@ -184,7 +198,12 @@ def test_translations_of_one_query_share_a_fold() -> None:
 class Answering:
     """A client whose node ranks relevant documents first, as a reranker would, though no retriever does."""
 
+    def __init__(self, *, shed: int = 0, **said: str) -> None:
+        self.said = said
+        self.shed = shed
+
     def search(self, index: str, body: dict[str, Any]) -> dict[str, Any]:
+        self.shed -= 1
         places = [(3, "a"), (2, "b"), (1, "c")]  # rank by words; the page's order is a, b, c
         hits = [
             {
@@ -196,7 +215,9 @@ class Answering:
             }
             for place, (rank, name) in enumerate(places, 1)
         ]
-        section = {"hits": hits, "language": {"code": "en"}, "query_class": "short", "degraded": None}
+        section = {"hits": hits, "language": {"code": "en"}, "query_class": "short", "degraded": None, **self.said}
+        if self.shed >= 0:
+            section["degraded"] = "rerank: /rerank answered HTTP 429"
         return {"ext": {"polyrank": section}}
 
 
@@ -207,3 +228,26 @@ def test_candidates_do_not_come_in_the_rerankers_order() -> None:
     assert query.gains.tolist() == [0, 0, 3]
     nothing = fused(query, Fusion("rrf", (0.0, 1.0)))
     assert value(query, nothing, None, window=3, rerank_window=3) == pytest.approx(0.5)
+
+
+def test_the_answer_says_of_a_query_that_the_models_do_not_read_it() -> None:
+    judged = [Judgement("q", "a", 3)]
+    said = {"unread": "the embedder reads 0 % of the query", "rerank_skipped": "the reranker reads 0 % of the query"}
+    client = cast(Any, Answering(**said))
+    (query,) = gather(client, "i", PIPELINE, [JudgedQuery("q", "lampa")], judged, depth=50)
+    assert (query.factors, query.reranked) == ((1.0, 0.15), False), "the engine's default"
+    own = copy.deepcopy(PIPELINE)
+    processor_of(own)["unread"] = {"knn_factor": 0.5}
+    (query,) = gather(client, "i", own, [JudgedQuery("q", "lampa")], judged, depth=50)
+    assert query.factors == (1.0, 0.5)
+    (read,) = gather(cast(Any, Answering()), "i", own, [JudgedQuery("q", "lamp")], judged, depth=50)
+    assert (read.factors, read.reranked) == ((), True)
+
+
+def test_an_answer_that_lost_a_stage_is_asked_for_again_while_patience_lasts() -> None:
+    judged, queries = [Judgement("q", "a", 3)], [JudgedQuery("q", "lamp")]
+    patient = Patience(60, sleep=lambda seconds: None)
+    (query,) = gather(cast(Any, Answering(shed=2)), "i", PIPELINE, queries, judged, depth=50, patience=patient)
+    assert (query.gains.tolist(), patient.waits) == ([0, 0, 3], 2)
+    with pytest.raises(ClusterError, match="query q was answered without a stage: rerank: /rerank answered HTTP 429"):
+        gather(cast(Any, Answering(shed=1)), "i", PIPELINE, queries, judged, depth=50)

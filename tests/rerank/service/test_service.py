@@ -68,6 +68,12 @@ def test_an_english_query_is_read_as_it_is(client: httpx.Client) -> None:
     assert np.linalg.norm(found["vector"]) == pytest.approx(1.0, abs=1e-4)
 
 
+@pytest.mark.parametrize(("query", "read"), [("kabellose kopfhörer", 1.0), ("casque sans fil avec micro", 0.0)])
+def test_it_tells_how_much_of_a_query_the_models_read(client: httpx.Client, query: str, read: float) -> None:
+    body = {"query": query, "languages": ["en"], "want": ["language"]}
+    assert ask(client, "/understand", body)["read"] == {"embedder": read, "reranker": read}
+
+
 def test_attributes_and_expansions_come_when_they_are_asked_for(client: httpx.Client) -> None:
     body: dict[str, Any] = {"query": "Kopfhörer unter 50 €", "languages": ["en"], "locale": "de"}
     body |= {"expand": ["synonyms"], "want": ["language", "attributes"], "schema": {"price": "double"}}

@@ -46,10 +46,12 @@ def test_the_language_of_a_product_text(detector: LanguageDetector, text: str, l
     assert detector.detect([text])[0].language == language
 
 
-@pytest.mark.parametrize("text", ["laptop", "usb hub", "desktop", "gaming mouse", "adapter", "microwave"])
+@pytest.mark.parametrize(
+    "text", ["laptop", "usb hub", "desktop", "gaming mouse", "adapter", "microwave", "câmera", "câble hdmi"]
+)
 def test_the_words_of_an_english_catalogue_are_english(detector: LanguageDetector, text: str) -> None:
     counter = VocabularyCounter()
-    for title in ("laptop usb hub", "desktop adapter", "gaming mouse microwave"):
+    for title in ("laptop usb hub", "desktop adapter camera", "gaming mouse microwave", "hdmi cable"):
         counter.add("en", title)
         counter.add("en", title)
     assert detector.detect([text], vocabulary=counter.vocabulary())[0].language == "en"

@@ -1,6 +1,7 @@
 """Which text the models read, which translations come back, and what is not computed: with scripted parts."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -67,6 +68,29 @@ def test_a_query_the_models_read_stays_as_it_is(language: str) -> None:
 def test_without_a_translation_the_query_itself_is_read() -> None:
     found = understander(Script("de", {})).understand(Question(GERMAN, ("en", "de")))
     assert (found.model_query, dict(found.translations)) == (GERMAN, {})
+
+
+class Guessing(Script):
+    """Translates and leaves some words as they were."""
+
+    def translate(self, texts: Sequence[str], source: str, target: str) -> list[Translation]:
+        return [replace(one, confidence=0.4) for one in super().translate(texts, source, target)]
+
+
+@pytest.mark.parametrize(
+    ("script", "text", "english", "german"),
+    [
+        (Script("en", {}), "usb cable", 1.0, 0.0),
+        (Script("de", {}), GERMAN, 0.0, 1.0),
+        (Script("de", {"en": "wireless headphones"}), GERMAN, 1.0, 0.0),
+        (Guessing("de", {"en": "kabellose headphones"}), GERMAN, 0.4, 0.0),
+        (Script("de", {}), "4500", 1.0, 1.0),
+    ],
+)
+def test_the_share_of_a_query_that_a_model_reads(script: Script, text: str, english: float, german: float) -> None:
+    """A number is read in every language."""
+    found = understander(script).understand(Question(text, ("en",)))
+    assert (found.read_by(("en", "fr")), found.read_by(("de",))) == (english, german)
 
 
 def test_what_is_not_wanted_is_not_computed() -> None:

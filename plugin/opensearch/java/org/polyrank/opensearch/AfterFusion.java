@@ -43,6 +43,7 @@ final class AfterFusion {
         String language = understanding == null ? null : understanding.languageCode();
         boolean reranks = config.rerank() != null && understanding != null;
         String skip = reranks ? config.rerank().skip().reason(language, QueryClass.of(queryText)) : null;
+        if (reranks && skip == null) skip = config.unread().rerankSkipped(understanding);
         if (skip != null) report.rerankSkipped(skip);
         boolean wanted = reranks && skip == null;
         boolean moves = config.policy() != null;

@@ -96,6 +96,7 @@ final class HybridSearch {
         boolean told = attributes || !expansions.isEmpty();
         if (config.vocabulary() != null && !(told && engine.schemas().areFiltered(request))) body.put("vocabulary", config.vocabulary());
         if (embedder != null) body.put("model", embedder); // while an index is embedded anew, a service has both models
+        if (config.rerank() != null && config.rerank().model() != null) body.put("reranker", config.rerank().model());
         if (ext.locale() != null) body.put("locale", ext.locale());
         if (!expansions.isEmpty()) body.put("expand", expansions);
         Map<String, String> schema = attributes ? schema() : Map.of();
@@ -175,7 +176,7 @@ final class HybridSearch {
     private CompletableFuture<Outcome> retrieve(Understanding understanding, AttributePlan plan, CompletableFuture<Found> plain) {
         SubSearches planned = plan.isEmpty() ? searches : searches.under(plan);
         CompletableFuture<Found> lexical = plan.isEmpty() ? plain : lexical(planned);
-        return lexical.thenCombineAsync(others(understanding, planned), (found, others) -> fuse(found, others, plan), callerContext);
+        return lexical.thenCombineAsync(others(understanding, planned), (found, others) -> fuse(understanding, found, others, plan), callerContext);
     }
 
     /** Everything but the lexical search; a retriever that fails is left out. */
@@ -214,6 +215,7 @@ final class HybridSearch {
     }
 
     private SearchSourceBuilder knnSource(RetrieverConfig.Knn knn, Understanding understanding, SubSearches searches) {
+        if (config.unread().knnFactor() == 0 && config.unread().byEmbedder(understanding)) return null;
         try {
             VectorFields.Eligible eligible = engine.vectorFields()
                 .eligible(request, knn.field(), understanding.embedder(), understanding.vector().length);
@@ -233,15 +235,22 @@ final class HybridSearch {
         });
     }
 
-    private Outcome fuse(Found lexical, List<Ranking> others, AttributePlan plan) {
+    private Outcome fuse(Understanding understanding, Found lexical, List<Ranking> others, AttributePlan plan) {
         List<Ranking> rankings = new ArrayList<>(others);
         if (config.lexicalRetriever() != null) rankings.add(Ranking.of(config.lexicalRetriever(), lexical));
-        List<RankedDoc> ranked = RankedDoc.of(Fusion.fuse(weighted(rankings), config.technique(), config.rankConstant(), config.window()));
+        List<RankedDoc> ranked = RankedDoc.of(Fusion.fuse(weighted(understanding, rankings), config.technique(), config.rankConstant(), config.window()));
         boolean textFound = !lexical.hits().isEmpty() || others.stream().anyMatch(ranking -> !config.isKnn(ranking.retriever()));
         return new Outcome(ranked, !others.isEmpty() || !plan.isEmpty(), lexical, plan, textFound);
     }
 
-    private List<Ranking> weighted(List<Ranking> rankings) {
+    private List<Ranking> weighted(Understanding understanding, List<Ranking> rankings) {
+        List<Ranking> own = overridden(rankings);
+        if (config.knn().isEmpty() || !config.unread().byEmbedder(understanding)) return own;
+        report.unread(config.unread().told(understanding));
+        return config.unread().on(own, config);
+    }
+
+    private List<Ranking> overridden(List<Ranking> rankings) {
         for (FusionWeights override : config.overrides()) {
             String reason = override.queries().reason(report.language(), QueryClass.of(queryText));
             if (reason == null) continue;

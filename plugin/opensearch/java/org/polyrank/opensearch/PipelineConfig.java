@@ -12,6 +12,7 @@ import org.opensearch.core.xcontent.NamedXContentRegistry;
  * @param vocabulary name of the catalogue statistics that choose among translations, or null
  * @param queryPipeline the search pipeline that the caller's own query runs through, or null
  * @param overrides weights for some queries; the first that names a query counts
+ * @param unread what becomes of queries that the models do not read
  * @param rerank null when the pipeline does not rerank
  */
 record PipelineConfig(
@@ -24,6 +25,7 @@ record PipelineConfig(
     Fusion.Technique technique,
     int rankConstant,
     List<FusionWeights> overrides,
+    UnreadConfig unread,
     RerankConfig rerank,
     PolicyConfig policy,
     int deadlineMs
@@ -58,6 +60,7 @@ record PipelineConfig(
         if (attributes.use() != AttributesConfig.Use.OFF && queryPipeline != null) {
             throw reader.error("attributes", "does not go with [query_pipeline], whose query is left as it is: leave one of them out");
         }
+        UnreadConfig unread = UnreadConfig.read(reader);
         RerankConfig rerank = RerankConfig.read(reader, window);
         PolicyConfig policy = PolicyConfig.read(reader, window, registry);
         if (listed == null && rerank == null && policy == null) {
@@ -74,6 +77,7 @@ record PipelineConfig(
             technique,
             rankConstant,
             overrides,
+            unread,
             rerank,
             policy,
             deadlineMs

@@ -54,6 +54,7 @@ final class Report {
     private final Map<DocKey, Map<String, Object>> business = new HashMap<>();
     private String reranker;
     private String weightsOf;
+    private String unread;
 
     /** `startNanos`: when the search came, by the clock of {@link System#nanoTime}. */
     Report(int window, long startNanos) {
@@ -107,6 +108,11 @@ final class Report {
     /** Why this query has weights of its own. */
     synchronized void weightsOf(String reason) {
         weightsOf = reason;
+    }
+
+    /** What becomes of the vectors of a query that the embedder does not read. */
+    synchronized void unread(String reason) {
+        unread = reason;
     }
 
     /** The shop's own number of one document, and its rank by that in the rerank window. */
@@ -205,7 +211,9 @@ final class Report {
         map.put("timings_ms", timings);
         map.put("window", window);
         map.put("query_class", query == null ? null : QueryClass.of(query));
+        map.put("read", understanding == null ? null : Map.of("embedder", understanding.readByEmbedder(), "reranker", understanding.readByReranker()));
         map.put("weights_of", weightsOf);
+        map.put("unread", unread);
         map.put("rerank_skipped", rerankSkipped);
         map.put("reranked", reranked);
         map.put("cached", cached);

@@ -16,6 +16,8 @@ import java.util.stream.Stream;
  * @param embedder fingerprint of what made the vector; never null beside a vector
  * @param attributes what the query names beside the thing, when that was asked
  * @param expansions other words for what it says, when they were asked
+ * @param readByEmbedder the share of the query that the embedder reads in `modelQuery`, 0 to 1; 1 when the service did not say
+ * @param readByReranker the same of the reranker
  */
 record Understanding(
     Map<String, Object> language,
@@ -25,7 +27,9 @@ record Understanding(
     float[] vector,
     String embedder,
     List<Attribute> attributes,
-    List<Expansion> expansions
+    List<Expansion> expansions,
+    double readByEmbedder,
+    double readByReranker
 ) {
     /** BCP 47, or null when the service did not say. */
     String languageCode() {
@@ -64,8 +68,18 @@ record Understanding(
             vector,
             vectorWanted ? (String) embedder : null,
             items("attributes", answer).map(item -> Attribute.read(item, schema)).toList(),
-            items("expansion", answer).map(Expansion::read).toList()
+            items("expansion", answer).map(Expansion::read).toList(),
+            share("embedder", answer),
+            share("reranker", answer)
         );
+    }
+
+    private static double share(String model, Map<String, Object> answer) {
+        Object read = answer.get("read");
+        Object value = read == null ? null : map("read", read).get(model);
+        if (value == null) return 1;
+        if (value instanceof Number share && share.doubleValue() >= 0 && share.doubleValue() <= 1) return share.doubleValue();
+        throw new IllegalArgumentException("read." + model + " is not a number from 0 to 1");
     }
 
     /** The objects of a list that may be missing. */

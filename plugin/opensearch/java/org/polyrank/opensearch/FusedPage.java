@@ -9,8 +9,8 @@ import org.opensearch.search.pipeline.PipelineProcessingContext;
 import org.opensearch.search.pipeline.SearchPhaseResultsProcessor;
 
 /**
- * The phase results processor `polyrank_page`: beside `hybrid_rerank` it lets a fused page take one search less. It has no keys, and without
- * it the pages are the same.
+ * The phase results processor `polyrank_page`: beside `hybrid_rerank` it lets a fused page take one search less. It has no keys; without it
+ * the pages are the same.
  */
 final class FusedPage extends AbstractProcessor implements SearchPhaseResultsProcessor {
     static final String TYPE = "polyrank_page";

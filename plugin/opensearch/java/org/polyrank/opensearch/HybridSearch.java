@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.opensearch.action.search.SearchRequest;
+import org.opensearch.index.query.QueryBuilder;
 import org.opensearch.search.builder.SearchSourceBuilder;
 
 /** One search's way from the query text to the ranked window: understand and retrieve, fuse, rerank. */
@@ -38,6 +39,7 @@ final class HybridSearch {
     private final AfterFusion afterFusion;
     private final boolean rounds;
 
+    /** What a retriever searches for. */
     private record Retrieval(RetrieverConfig retriever, SearchSourceBuilder source) {}
 
     /** `rounds`: whether the last search may be a {@link PageRound}. */
@@ -195,10 +197,12 @@ final class HybridSearch {
     private CompletableFuture<Outcome> oneRound(Retrieval retrieval, AttributePlan plan, CompletableFuture<Found> plain) {
         RetrieverConfig.Knn knn = (RetrieverConfig.Knn) retrieval.retriever();
         return plain.thenComposeAsync(lexical -> {
-            if (!PageRound.suffices(request, knn, lexical, config.lexicalRetriever().shared().window())) {
+            int window = config.lexicalRetriever().shared().window();
+            if (deadline.isReached() || !PageRound.suffices(request, knn, lexical, window)) {
                 return rankings(List.of(retrieval)).thenApply(rankings -> fuse(lexical, rankings, plan));
             }
-            PageRound round = new PageRound(knn, retrieval.source().query(), lexical, ranking -> fuse(lexical, found(ranking), plan), report);
+            QueryBuilder query = retrieval.source().query();
+            PageRound round = new PageRound(knn, query, lexical, ranking -> fuse(lexical, found(ranking), plan), report);
             return CompletableFuture.completedFuture(new Outcome(List.of(), true, lexical, plan, true, round));
         }, callerContext);
     }

@@ -31,8 +31,8 @@ import org.opensearch.search.sort.SortFieldAndFormat;
 import org.opensearch.search.sort.SortOrder;
 
 /**
- * A sort value that says whether a query matches the hit: 1 or 0. As a last key behind `_doc` it changes no order, and only the hits that are
- * kept are looked up. Polyrank's own searches use it; it cannot be written in a request.
+ * A sort value that says whether a query matches the hit: 1 or 0. As a last key behind `_doc` it changes no order, and only the hits that
+ * are kept are looked up. Polyrank's own searches use it; it cannot be written in a request.
  */
 final class MatchSortBuilder extends SortBuilder<MatchSortBuilder> {
     static final String NAME = "polyrank_match";

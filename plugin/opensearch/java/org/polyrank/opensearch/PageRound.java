@@ -6,6 +6,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
+import org.apache.logging.log4j.LogManager;
+import org.apache.logging.log4j.Logger;
 import org.apache.lucene.search.FieldDoc;
 import org.apache.lucene.search.ScoreDoc;
 import org.apache.lucene.search.TopDocs;
@@ -27,12 +29,13 @@ import org.opensearch.search.sort.ScoreSortBuilder;
 import org.opensearch.search.sort.SortOrder;
 
 /**
- * A fused page with one search less: the kNN search is not run before the last search, it is the last search. Its query phase also looks up the
- * lexical hits that may come on the page, {@link FusedPage} puts the fused page in place of what was found, and the fetch phase goes on with that.
- * A document found by one retriever alone keeps the order that this one gives it, so of the hits that the kNN search does not find, no more
- * than the page is long can be on it. A round that a shard did not answer in full puts nothing: the search then runs again the longer way.
+ * A fused page with one search less: the kNN search is not run before the last search, it is the last search. Its query phase also looks
+ * up the lexical hits that may come on the page, {@link FusedPage} puts the fused page in place of what was found, and the fetch phase goes
+ * on with that. Documents that only one retriever found stay in its order, so of the lexical hits that are no neighbours those beyond the
+ * page's length cannot be on it. A round that a shard did not answer in full puts nothing: the search then runs again the longer way.
  */
 final class PageRound {
+    private static final Logger LOG = LogManager.getLogger(PageRound.class);
     /** Under this key a search's pipeline context holds its round. */
     static final String ATTRIBUTE = "polyrank.page_round";
     /** The score of a document that was looked up and not found by the kNN search: below all that it gives, and above none. */
@@ -43,7 +46,7 @@ final class PageRound {
     /** Each shard gives so many hits at most. */
     private static final int MOST = 1000;
 
-    /** Where a document was found: the place of its shard among the results, Lucene's number there, whether the lexical query matches it. */
+    /** Where a document is: the place of its shard among the results, Lucene's number there; whether the lexical query matches it. */
     private record Place(int shard, int doc, boolean lexical) {}
 
     private record Scored(Place place, float score) {}
@@ -66,7 +69,13 @@ final class PageRound {
      * @param lexical what the caller's own query found
      * @param fusion makes the window of both
      */
-    PageRound(RetrieverConfig.Knn knn, QueryBuilder knnQuery, Found lexical, Function<Ranking, HybridSearch.Outcome> fusion, Report report) {
+    PageRound(
+        RetrieverConfig.Knn knn,
+        QueryBuilder knnQuery,
+        Found lexical,
+        Function<Ranking, HybridSearch.Outcome> fusion,
+        Report report
+    ) {
         this.knn = knn;
         this.knnQuery = knnQuery;
         this.lexical = lexical;
@@ -143,17 +152,31 @@ final class PageRound {
 
     /** Puts the page in place of what the shards found, or nothing when one of them has not answered in full. */
     <Result extends SearchPhaseResult> void put(AtomicArray<Result> shards, SearchSourceBuilder source) {
+        List<Scored> page = null;
+        try {
+            page = page(shards);
+        } catch (RuntimeException e) { // another processor of the pipeline has changed the search
+            LOG.debug("a page could not be put together", e);
+        }
+        put(page == null ? List.of() : page, shards);
+        source.from(from).size(size); // as the response processors behind know the request
+        done = page != null;
+    }
+
+    /** Null when a shard has not answered in full. */
+    private <Result extends SearchPhaseResult> List<Scored> page(AtomicArray<Result> shards) {
         Map<DocKey, Place> places = new HashMap<>();
         List<Ranking.Hit> neighbours = new ArrayList<>();
         boolean whole = collect(shards, places, neighbours);
         report.took(Report.Stage.RETRIEVE, sinceNanos);
-        List<Scored> page = whole ? page(places, neighbours) : List.of();
-        put(page, shards);
-        source.from(from).size(size); // as the response processors behind know the request
-        done = whole;
+        return whole ? page(places, neighbours) : null;
     }
 
-    private <Result extends SearchPhaseResult> boolean collect(AtomicArray<Result> shards, Map<DocKey, Place> places, List<Ranking.Hit> neighbours) {
+    private <Result extends SearchPhaseResult> boolean collect(
+        AtomicArray<Result> shards,
+        Map<DocKey, Place> places,
+        List<Ranking.Hit> neighbours
+    ) {
         for (int i = 0; i < shards.length(); i++) {
             Result shard = shards.get(i);
             if (shard == null || shard.fetchResult() != null) return false;

@@ -132,6 +132,7 @@ def install_pipelines(client: Client) -> None:
             config["rerank"] = {"window": 50, "weight": 0.5, "document_fields": FIELDS}
         body = {
             "request_processors": [{"hybrid_rerank": config}],
+            "phase_results_processors": [{"polyrank_page": {}}],
             "response_processors": [{"polyrank_response": {}}],
         }
         client.call("PUT", f"/_search/pipeline/latency-{name}", body)

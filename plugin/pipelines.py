@@ -106,6 +106,7 @@ class PipelineConfig:
         return {
             "description": "polyrank: hybrid, multilingual and reranked search",
             "request_processors": [{PROCESSOR: processor}],
+            "phase_results_processors": [{"polyrank_page": {}}],
             "response_processors": [{"polyrank_response": {}}],
         }
 

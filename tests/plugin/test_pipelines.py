@@ -17,6 +17,7 @@ def test_the_body_names_retrievers_fusion_and_reranking() -> None:
     assert found["combination"] == {"technique": "min_max"}
     by_rank = processor(PipelineConfig(technique="rrf").body())
     assert by_rank["combination"] == {"technique": "rrf", "rank_constant": 60}
+    assert BODY["phase_results_processors"] == [{"polyrank_page": {}}]
     assert BODY["response_processors"] == [{"polyrank_response": {}}]
 
 

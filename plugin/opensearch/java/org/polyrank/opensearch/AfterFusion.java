@@ -38,12 +38,22 @@ final class AfterFusion {
         this.callerContext = callerContext;
     }
 
+    /** Whether anything here can change the fused order of this query. */
+    boolean reorders(Understanding understanding) {
+        return config.policy() != null || config.rerank() != null && understanding != null && skip(understanding) == null;
+    }
+
+    /** Why this query is not reranked, or null. */
+    private String skip(Understanding understanding) {
+        String reason = config.rerank().skip().reason(understanding.languageCode(), QueryClass.of(queryText));
+        return reason == null ? config.unread().rerankSkipped(understanding) : reason;
+    }
+
     /** Returns the window in its final order, or null when the fused order stands. `understanding` is null when the service was lost. */
     CompletableFuture<List<RankedDoc>> run(List<RankedDoc> fused, Understanding understanding) {
         String language = understanding == null ? null : understanding.languageCode();
         boolean reranks = config.rerank() != null && understanding != null;
-        String skip = reranks ? config.rerank().skip().reason(language, QueryClass.of(queryText)) : null;
-        if (reranks && skip == null) skip = config.unread().rerankSkipped(understanding);
+        String skip = reranks ? skip(understanding) : null;
         if (skip != null) report.rerankSkipped(skip);
         boolean wanted = reranks && skip == null;
         boolean moves = config.policy() != null;

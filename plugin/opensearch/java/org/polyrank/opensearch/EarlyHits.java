@@ -99,7 +99,7 @@ final class EarlyHits extends AbstractProcessor implements SearchPhaseResultsPro
         hits.sort(Comparator.comparingDouble(Ranking.Hit::score).reversed()); // stable: shards in their order among equals
         SearchSourceBuilder source = context.getRequest().source();
         List<Ranking.Hit> top = hits.size() > source.size() ? List.copyOf(hits.subList(0, source.size())) : hits;
-        sink.accept(new Found(top, total(total, relation, source.trackTotalHitsUpTo()), whole));
+        sink.accept(new Found(top, total(total, relation, source.trackTotalHitsUpTo()), whole, shards.length()));
     }
 
     private static void collect(TopDocs docs, SearchPhaseResult result, List<Ranking.Hit> into) {

@@ -12,13 +12,15 @@ import org.opensearch.search.SearchHit;
  * @param hits best first
  * @param total how many there are; null when that was not asked
  * @param whole whether every shard answered in full
+ * @param shards how many were asked
  */
-record Found(List<Ranking.Hit> hits, TotalHits total, boolean whole) {
+record Found(List<Ranking.Hit> hits, TotalHits total, boolean whole, int shards) {
     /** The hits of a search that asked for sequence numbers. */
     static Found of(SearchResponse response) {
         List<Ranking.Hit> hits = new ArrayList<>(response.getHits().getHits().length);
         for (SearchHit hit : response.getHits().getHits()) hits.add(new Ranking.Hit(DocKey.of(hit), hit.getScore()));
-        return new Found(hits, response.getHits().getTotalHits(), response.getFailedShards() == 0 && !response.isTimedOut());
+        boolean whole = response.getFailedShards() == 0 && !response.isTimedOut();
+        return new Found(hits, response.getHits().getTotalHits(), whole, response.getTotalShards());
     }
 
     /** The highest score; 0 when nothing was found. */

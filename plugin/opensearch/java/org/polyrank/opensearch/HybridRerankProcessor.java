@@ -6,6 +6,7 @@ import java.util.concurrent.CompletableFuture;
 import org.apache.logging.log4j.LogManager;
 import org.apache.logging.log4j.Logger;
 import org.opensearch.action.search.SearchRequest;
+import org.opensearch.action.search.SearchResponse;
 import org.opensearch.core.action.ActionListener;
 import org.opensearch.index.query.BoolQueryBuilder;
 import org.opensearch.index.query.QueryBuilder;
@@ -24,6 +25,7 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
 
     private final PipelineConfig config;
     private final Engine engine;
+    private final PageRounds rounds = new PageRounds();
 
     HybridRerankProcessor(String tag, String description, boolean ignoreFailure, PipelineConfig config, Engine engine) {
         super(tag, description, ignoreFailure);
@@ -46,6 +48,9 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
         SearchNote note = SearchTaskFilter.currentNote(engine.threadPool().getThreadContext());
         Report report = new Report(config.window(), note.arrivedNanos());
         context.setAttribute(Report.ATTRIBUTE, report);
+        context.setAttribute(PageRounds.ATTRIBUTE, rounds);
+        boolean mayRound = rounds.usable() && !note.isAgain();
+        SearchRequest asItCame = mayRound ? copy(request) : null;
         PolyrankExt ext = PolyrankExt.of(request);
         restrict(request);
         PolyrankExt.forgetProfile(request);
@@ -68,16 +73,35 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
         report.started(task, limitMs);
         long endNanos = note.arrivedNanos() + (limitMs - engine.lastSearch().reserve(limitMs)) * 1_000_000;
         Deadline deadline = new Deadline(engine.threadPool(), task, limitMs, endNanos);
-        start(request, ext, queryText, report, task, deadline, callerContext).whenCompleteAsync((outcome, error) -> {
+        boolean byRound = mayRound && PageRound.suits(request, config);
+        start(request, ext, queryText, report, task, deadline, callerContext, byRound).whenCompleteAsync((outcome, error) -> {
             try (deadline) { // after the last search has started: hanging up on a late service takes time
                 if (deadline.isCancelled()) listener.onFailure(deadline.cancelled());
                 else {
-                    SearchRequest last = rewritten(request, outcome, error, report, note);
+                    PageRound round = error == null ? outcome.round() : null;
+                    if (round == null) rewrite(request, outcome, error, report, note);
+                    else {
+                        round.start(request, deadline.remainingMs());
+                        context.setAttribute(PageRound.ATTRIBUTE, round);
+                        note.byRound(round, answer -> callerContext.execute(() -> runAgain(asItCame, note, answer)));
+                    }
                     note.handOver();
-                    listener.onResponse(last);
+                    listener.onResponse(request);
                 }
             }
         }, callerContext);
+    }
+
+    private static SearchRequest copy(SearchRequest request) {
+        SearchRequest copy = new SearchRequest(request);
+        return request.source() == null ? copy : copy.source(request.source().shallowCopy());
+    }
+
+    private void runAgain(SearchRequest request, SearchNote note, ActionListener<SearchResponse> answer) {
+        rounds.failed();
+        request.pipeline(note.pipeline());
+        if (note.task() != null) request.setParentTask(engine.clusterService().localNode().getId(), note.task().getId());
+        SearchTaskFilter.again(engine.threadPool().getThreadContext(), note, () -> engine.client().search(request, answer));
     }
 
     /** What the shop's policy hides is hidden from every search, also from one that is passed through. */
@@ -109,31 +133,31 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
         Report report,
         Task task,
         Deadline deadline,
-        CallerContext callerContext
+        CallerContext callerContext,
+        boolean byRound
     ) {
         try {
             SubSearches searches = new SubSearches(engine, request, task, deadline, report, AttributePlan.NONE);
-            return new HybridSearch(engine, config, ext, request, queryText, report, deadline, searches, callerContext).run();
+            return new HybridSearch(engine, config, ext, request, queryText, report, deadline, searches, callerContext, byRound).run();
         } catch (RuntimeException e) {
             return CompletableFuture.failedFuture(e);
         }
     }
 
-    private SearchRequest rewritten(SearchRequest request, HybridSearch.Outcome outcome, Throwable error, Report report, SearchNote note) {
+    private void rewrite(SearchRequest request, HybridSearch.Outcome outcome, Throwable error, Report report, SearchNote note) {
         if (error != null) {
             // A failed lexical search has reported itself; the caller's own query now runs and answers with its own error, if it has one.
             LOG.debug("hybrid_rerank leaves the caller's order", error);
             report.unlessDegraded("pipeline", error);
             report.nothingApplied();
-            return request;
+            return;
         }
-        if (!outcome.changesOrder()) return request;
+        if (!outcome.changesOrder()) return;
         request.source().query(outcome.attributes().on(request.source().query()));
-        if (outcome.ranked().isEmpty()) return request; // filtered, and nothing is left
+        if (outcome.ranked().isEmpty()) return; // filtered, and nothing is left
         report.ranked(outcome.ranked(), Rewrite.scores(outcome.ranked().size(), outcome.lexical().highestScore()));
         if (config.queryPipeline() != null) ShortPage.applyAlone(request, outcome, note);
         else if (ShortPage.suffices(request, outcome)) ShortPage.apply(request, outcome, note);
         else Rewrite.whole(request.source(), outcome.ranked(), outcome.lexical().highestScore());
-        return request;
     }
 }

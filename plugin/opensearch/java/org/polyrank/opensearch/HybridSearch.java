@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.opensearch.action.search.SearchRequest;
+import org.opensearch.index.query.QueryBuilder;
 import org.opensearch.search.builder.SearchSourceBuilder;
 
 /** One search's way from the query text to the ranked window: understand and retrieve, fuse, rerank. */
@@ -18,10 +19,11 @@ final class HybridSearch {
      * @param lexical the answer to the caller's own query, under the attributes
      * @param attributes what they do to the search
      * @param textFound whether any retriever of texts found something
+     * @param round what is to make the window in the last search; null when it is made
      */
-    record Outcome(List<RankedDoc> ranked, boolean changesOrder, Found lexical, AttributePlan attributes, boolean textFound) {
+    record Outcome(List<RankedDoc> ranked, boolean changesOrder, Found lexical, AttributePlan attributes, boolean textFound, PageRound round) {
         Outcome with(List<RankedDoc> order, boolean changes) {
-            return new Outcome(order, changes, lexical, attributes, textFound);
+            return new Outcome(order, changes, lexical, attributes, textFound, round);
         }
     }
 
@@ -34,7 +36,13 @@ final class HybridSearch {
     private final Deadline deadline;
     private final SubSearches searches;
     private final CallerContext callerContext;
+    private final AfterFusion afterFusion;
+    private final boolean rounds;
 
+    /** What a retriever searches for. */
+    private record Retrieval(RetrieverConfig retriever, SearchSourceBuilder source) {}
+
+    /** `rounds`: whether the last search may be a {@link PageRound}. */
     HybridSearch(
         Engine engine,
         PipelineConfig config,
@@ -44,7 +52,8 @@ final class HybridSearch {
         Report report,
         Deadline deadline,
         SubSearches searches,
-        CallerContext callerContext
+        CallerContext callerContext,
+        boolean rounds
     ) {
         this.engine = engine;
         this.config = config;
@@ -55,6 +64,9 @@ final class HybridSearch {
         this.deadline = deadline;
         this.searches = searches;
         this.callerContext = callerContext;
+        this.rounds = rounds;
+        Reranking reranking = new Reranking(engine, config, ext, report, deadline, callerContext);
+        this.afterFusion = new AfterFusion(config, ext, queryText, report, searches, reranking, callerContext);
     }
 
     /** Fails only when the caller's own query fails or the search is cancelled; everything else degrades and is reported. */
@@ -175,18 +187,45 @@ final class HybridSearch {
 
     private CompletableFuture<Outcome> retrieve(Understanding understanding, AttributePlan plan, CompletableFuture<Found> plain) {
         SubSearches planned = plan.isEmpty() ? searches : searches.under(plan);
+        List<Retrieval> others = others(understanding, planned);
+        boolean one = others.size() == 1 && others.get(0).retriever() instanceof RetrieverConfig.Knn;
+        if (rounds && one && plan.isEmpty() && !afterFusion.reorders(understanding)) return oneRound(understanding, others.get(0), plan, plain);
         CompletableFuture<Found> lexical = plan.isEmpty() ? plain : lexical(planned);
-        return lexical.thenCombineAsync(others(understanding, planned), (found, others) -> fuse(understanding, found, others, plan), callerContext);
+        return lexical.thenCombineAsync(rankings(others), (found, rankings) -> fuse(understanding, found, rankings, plan), callerContext);
     }
 
-    /** Everything but the lexical search; a retriever that fails is left out. */
-    private CompletableFuture<List<Ranking>> others(Understanding understanding, SubSearches searches) {
-        long since = System.nanoTime();
-        List<CompletableFuture<Ranking>> running = new ArrayList<>();
+    /** Leaves the kNN search to the last search when the page can be told there, else runs it now. */
+    private CompletableFuture<Outcome> oneRound(Understanding understanding, Retrieval retrieval, AttributePlan plan, CompletableFuture<Found> plain) {
+        RetrieverConfig.Knn knn = (RetrieverConfig.Knn) retrieval.retriever();
+        return plain.thenComposeAsync(lexical -> {
+            int window = config.lexicalRetriever().shared().window();
+            if (deadline.isReached() || !PageRound.suffices(request, knn, lexical, window)) {
+                return rankings(List.of(retrieval)).thenApply(rankings -> fuse(understanding, lexical, rankings, plan));
+            }
+            QueryBuilder query = retrieval.source().query();
+            PageRound round = new PageRound(knn, query, lexical, ranking -> fuse(understanding, lexical, found(ranking), plan), report);
+            return CompletableFuture.completedFuture(new Outcome(List.of(), true, lexical, plan, true, round));
+        }, callerContext);
+    }
+
+    private static List<Ranking> found(Ranking ranking) {
+        return ranking.hits().isEmpty() ? List.of() : List.of(ranking);
+    }
+
+    /** What is to be searched besides the lexical search. */
+    private List<Retrieval> others(Understanding understanding, SubSearches searches) {
+        List<Retrieval> others = new ArrayList<>();
         for (RetrieverConfig retriever : config.retrievers()) {
             SearchSourceBuilder source = source(retriever, understanding, searches);
-            if (source != null) running.add(ranking(retriever, source));
+            if (source != null) others.add(new Retrieval(retriever, source));
         }
+        return others;
+    }
+
+    /** What they find; a retriever that fails is left out. */
+    private CompletableFuture<List<Ranking>> rankings(List<Retrieval> retrievals) {
+        long since = System.nanoTime();
+        List<CompletableFuture<Ranking>> running = retrievals.stream().map(one -> ranking(one.retriever(), one.source())).toList();
         return CompletableFuture.allOf(running.toArray(CompletableFuture[]::new)).thenApply(done -> {
             if (!running.isEmpty()) report.took(Report.Stage.RETRIEVE, since);
             return running.stream().map(CompletableFuture::join).filter(ranking -> !ranking.hits().isEmpty()).toList();
@@ -240,7 +279,7 @@ final class HybridSearch {
         if (config.lexicalRetriever() != null) rankings.add(Ranking.of(config.lexicalRetriever(), lexical));
         List<RankedDoc> ranked = RankedDoc.of(Fusion.fuse(weighted(understanding, rankings), config.technique(), config.rankConstant(), config.window()));
         boolean textFound = !lexical.hits().isEmpty() || others.stream().anyMatch(ranking -> !config.isKnn(ranking.retriever()));
-        return new Outcome(ranked, !others.isEmpty() || !plan.isEmpty(), lexical, plan, textFound);
+        return new Outcome(ranked, !others.isEmpty() || !plan.isEmpty(), lexical, plan, textFound, null);
     }
 
     private List<Ranking> weighted(Understanding understanding, List<Ranking> rankings) {
@@ -283,8 +322,7 @@ final class HybridSearch {
     }
 
     private CompletableFuture<Outcome> afterFusion(Outcome fused, Understanding understanding) {
-        Reranking reranking = new Reranking(engine, config, ext, report, deadline, callerContext);
-        return new AfterFusion(config, ext, queryText, report, searches, reranking, callerContext).run(fused.ranked(), understanding)
+        return afterFusion.run(fused.ranked(), understanding)
             .thenApply(ranked -> ranked == null ? fused : fused.with(ranked, true));
     }
 }

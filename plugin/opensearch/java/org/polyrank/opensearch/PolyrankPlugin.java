@@ -25,6 +25,7 @@ import org.opensearch.search.pipeline.Processor;
 import org.opensearch.search.pipeline.SearchPhaseResultsProcessor;
 import org.opensearch.search.pipeline.SearchRequestProcessor;
 import org.opensearch.search.pipeline.SearchResponseProcessor;
+import org.opensearch.search.sort.SortBuilder;
 import org.opensearch.threadpool.ThreadPool;
 import org.opensearch.transport.client.Client;
 import org.opensearch.watcher.ResourceWatcherService;
@@ -118,7 +119,9 @@ public final class PolyrankPlugin extends Plugin implements SearchPipelinePlugin
     public Map<String, Processor.Factory<SearchPhaseResultsProcessor>> getSearchPhaseResultsProcessors(Parameters parameters) {
         return Map.of(
             EarlyHits.TYPE,
-            (factories, tag, description, ignoreFailure, config, context) -> EarlyHits.create(tag, description, ignoreFailure, parameters.threadContext)
+            (factories, tag, description, ignoreFailure, config, context) -> EarlyHits.create(tag, description, ignoreFailure, parameters.threadContext),
+            FusedPage.TYPE,
+            (factories, tag, description, ignoreFailure, config, context) -> new FusedPage(tag, description, ignoreFailure)
         );
     }
 
@@ -129,6 +132,11 @@ public final class PolyrankPlugin extends Plugin implements SearchPipelinePlugin
             new QuerySpec<>(UnloggedIdsQueryBuilder.NAME, UnloggedIdsQueryBuilder::new, UnloggedIdsQueryBuilder::fromXContent),
             new QuerySpec<>(OnIndicesQueryBuilder.NAME, OnIndicesQueryBuilder::new, OnIndicesQueryBuilder::fromXContent)
         );
+    }
+
+    @Override
+    public List<NamedWriteableRegistry.Entry> getNamedWriteables() {
+        return List.of(new NamedWriteableRegistry.Entry(SortBuilder.class, MatchSortBuilder.NAME, MatchSortBuilder::new));
     }
 
     @Override

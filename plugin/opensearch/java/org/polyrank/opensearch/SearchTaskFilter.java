@@ -3,6 +3,7 @@ package org.polyrank.opensearch;
 import java.util.List;
 import org.opensearch.action.ActionRequest;
 import org.opensearch.action.search.SearchAction;
+import org.opensearch.action.search.SearchRequest;
 import org.opensearch.action.search.SearchResponse;
 import org.opensearch.action.support.ActionFilter;
 import org.opensearch.action.support.ActionFilterChain;
@@ -17,6 +18,7 @@ import org.opensearch.tasks.Task;
  */
 final class SearchTaskFilter implements ActionFilter {
     private static final String NOTE = "polyrank.search_note";
+    private static final String AGAIN = "polyrank.search_again";
     private final Engine engine;
     private final ThreadContext threadContext;
 
@@ -28,6 +30,14 @@ final class SearchTaskFilter implements ActionFilter {
     /** The note of the search that this thread works for. */
     static SearchNote currentNote(ThreadContext threadContext) {
         return threadContext.getTransient(NOTE);
+    }
+
+    /** Runs `start`, which starts the search of this note once more. */
+    static void again(ThreadContext threadContext, SearchNote note, Runnable start) {
+        try (ThreadContext.StoredContext ignored = threadContext.newStoredContext(true, List.of(AGAIN))) {
+            threadContext.putTransient(AGAIN, note);
+            start.run();
+        }
     }
 
     @Override
@@ -47,12 +57,22 @@ final class SearchTaskFilter implements ActionFilter {
             chain.proceed(task, action, request, listener);
             return;
         }
-        SearchNote note = new SearchNote(task, engine.lastSearch());
+        String pipeline = request instanceof SearchRequest search ? search.pipeline() : null;
+        SearchNote note = new SearchNote(task, engine.lastSearch(), pipeline, threadContext.getTransient(AGAIN));
         // A sub-search runs in its parent's context, where the key is already taken: clear it first.
-        try (ThreadContext.StoredContext ignored = threadContext.newStoredContext(true, List.of(NOTE))) {
+        try (ThreadContext.StoredContext ignored = threadContext.newStoredContext(true, List.of(NOTE, AGAIN))) {
             threadContext.putTransient(NOTE, note);
-            chain.proceed(task, action, request, ActionListener.wrap(response -> listener.onResponse(finished(note, response)), listener::onFailure));
+            chain.proceed(task, action, request, ActionListener.wrap(response -> {
+                if (!note.runsAgain(search(listener))) listener.onResponse(finished(note, response));
+            }, error -> {
+                if (!note.runsAgain(search(listener))) listener.onFailure(error);
+            }));
         }
+    }
+
+    @SuppressWarnings("unchecked") // who waits for a search waits for a SearchResponse
+    private static ActionListener<SearchResponse> search(ActionListener<?> listener) {
+        return (ActionListener<SearchResponse>) listener;
     }
 
     @SuppressWarnings("unchecked") // the response of a search is a SearchResponse

@@ -21,7 +21,7 @@ import org.opensearch.search.internal.SearchContext;
 final class ShortPage {
     private static final String LEXICAL_COUNT = "polyrank_lexical";
     /** Documents asked for behind the page, in place of those that are changed or deleted before the last search. */
-    private static final int SPARE = 10;
+    static final int SPARE = 10;
 
     private ShortPage() {}
 
@@ -88,13 +88,15 @@ final class ShortPage {
         }
     }
 
-    private static TotalHits total(long exact, int upTo) {
+    /** What a search that counts to `upTo` says of `exact` hits. */
+    static TotalHits total(long exact, int upTo) {
         return exact > upTo
             ? new TotalHits(upTo, TotalHits.Relation.GREATER_THAN_OR_EQUAL_TO)
             : new TotalHits(exact, TotalHits.Relation.EQUAL_TO);
     }
 
-    private static SearchResponse completed(SearchResponse response, TotalHits total) {
+    /** The response with this total. */
+    static SearchResponse completed(SearchResponse response, TotalHits total) {
         SearchResponseSections sections = response.getInternalResponse();
         SearchHits found = sections.hits();
         SearchHits hits = new SearchHits(

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from rerank.template import DocumentTemplate, TemplateField
@@ -332,32 +333,38 @@ def test_training_stops_when_dev_gains_no_more(tmp_path: Path, base: Path) -> No
 @pytest.mark.train
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("change", [{}, {"adapters": "lora", "lora_rank": 2}, {"adapters": "ia3"}], ids=str)
-def test_the_best_checkpoint_is_the_result(tmp_path: Path, change: dict[str, Any]) -> None:
-    """Dev pairs call that document relevant which the model preferred at the start, training pairs the last one."""
+def test_the_best_checkpoint_is_the_result(
+    tmp_path: Path, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from sentence_transformers import CrossEncoder
 
-    from rerank.training.dev import NAME, DevRanking, score_together
+    from rerank.training import dev
 
+    score, seen = dev.score_together, list[Any]()
+    monkeypatch.setattr(dev, "score_together", falling(score, seen))
     base = save_model(tmp_path / "base", labels=1)
-    titles = ("gaming mouse", "desk lamp", "coffee machine", "usb c charger", "hiking jacket")
-    scores = score_together(CrossEncoder(str(base), device="cpu"), [("red lamp", title) for title in titles], 8)
-    wanted, unwanted = (
-        [TrainingPair("red lamp", {"title": title}, 3 if place == best else 0) for place, title in enumerate(titles)]
-        for best in (scores.argmax(), scores.argmin())
-    )
-    write_pairs(tmp_path / "dev.jsonl.gz", wanted)
-    write_pairs(tmp_path / "pairs.jsonl.gz", unwanted)
-    options = replace(QUIET, dev=tmp_path / "dev.jsonl.gz")
-    template = DocumentTemplate((TemplateField("title"),))
-    recipe = replace(RECIPE, template=template, epochs=12, evaluate_every=1.0, learning_rate=2e-2, warmup=0.0)
-    recipe = replace(recipe, loss={"list_net": 1.0}, **change)
-    found = {}
-    for name, patience in (("best", 11), ("last", 0)):
-        stopping = replace(recipe, patience=patience)
-        train(stopping, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / name, options)
-        model = CrossEncoder(str(tmp_path / name), device="cpu")
-        found[name] = DevRanking(recipe, wanted, score_together)(model)[NAME]
-    assert found["best"] > found["last"]
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS[:3])
+    recipe = replace(RECIPE, evaluate_every=1.0, patience=4, learning_rate=2e-2, warmup=0.0, **change)
+    options = replace(QUIET, dev=tmp_path / "pairs.jsonl.gz")
+    made = train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / "out", options)
+    assert made.steps == len(seen) == 5
+    texts = [(pair.query, recipe.template.render(pair.fields)) for pair in PAIRS[:3]]
+    found = score(CrossEncoder(str(tmp_path / "out"), device="cpu"), texts, 8)
+    assert np.abs(found - seen[0]).max() < 1e-4
+    assert np.abs(found - seen[-1]).max() > 1e-3
+
+
+def falling(score: Any, seen: list[Any]) -> Any:
+    """Return what scores the first of the dev pairs best at the first evaluation and last ever after.
+
+    What the model itself says goes to `seen`.
+    """
+
+    def scripted(model: Any, pairs: list[tuple[str, str]], batch_size: int) -> Any:
+        seen.append(score(model, pairs, batch_size))
+        return (np.arange(len(pairs)) > 0) * (-1.0 if len(seen) == 1 else 1.0)
+
+    return scripted
 
 
 @pytest.mark.train

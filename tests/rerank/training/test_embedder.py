@@ -1,7 +1,6 @@
 """Bi-encoders: rows from pairs, a vocabulary that begins as translations, a student that nears its teacher."""
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from rerank.training.recipe import TrainingError
 from rerank.training.run import TrainOptions
 from rerank.training.vocabulary import Parallel, grow_model, grow_tokenizer, read_parallel, translation_vectors
 from tests.rerank.architectures import save_model
+from tests.rerank.training.test_cross_encoder import falling
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore")]
 
@@ -282,46 +282,25 @@ def test_seeds_of_a_bi_encoder_are_averaged(tmp_path: Path, teacher: Path) -> No
 
 
 @pytest.mark.parametrize("loss", ["contrastive", "distillation"])
-def test_the_best_checkpoint_by_dev_pairs_is_the_result(tmp_path: Path, teacher: Path, loss: Any) -> None:
-    """With adapters: dev pairs call that document relevant which the model preferred at the start, training the last.
-
-    In distillation the two texts are drawn to one vector of another teacher.
-    """
+def test_the_best_checkpoint_by_dev_pairs_is_the_result(
+    tmp_path: Path, teacher: Path, loss: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from sentence_transformers import SentenceTransformer
 
-    from rerank.training.dev import NAME, DevRanking, score_apart
+    from rerank.training import dev
 
-    titles = ("gaming mouse", "desk lamp", "coffee machine", "usb c charger", "hiking jacket")
-    scores = score_apart(SentenceTransformer(str(teacher), device="cpu"), [("red lamp", one) for one in titles], 8)
-    wanted, unwanted = (
-        [TrainingPair("red lamp", {"title": title}, 3 if place == best else 0) for place, title in enumerate(titles)]
-        for best in (scores.argmax(), scores.argmin())
-    )
-    write_pairs(tmp_path / "dev.jsonl.gz", wanted)
-    write_pairs(tmp_path / "pairs.jsonl.gz", unwanted)
-    options = replace(QUIET, dev=tmp_path / "dev.jsonl.gz")
-    recipe = replace(RECIPE, loss=loss, epochs=20, batch_size=1, evaluate_every=1.0, learning_rate=2e-2)
-    recipe = replace(recipe, negatives=4, adapters="lora", lora_rank=2, warmup=0.0)
-    found = {}
-    for name, patience in (("best", 19), ("last", 0)):
-        stopping = replace(recipe, patience=patience)
-        if loss == "contrastive":
-            train_embedder(stopping, [tmp_path / "pairs.jsonl.gz"], str(teacher), tmp_path / name, options)
-        else:
-            texts = [Parallel("red lamp", titles[scores.argmin()], "en")]
-            distil(stopping, texts, str(opposite(teacher)), str(teacher), tmp_path / name, options=options)
-        model = SentenceTransformer(str(tmp_path / name), device="cpu")
-        found[name] = DevRanking(recipe, wanted, score_apart)(model)[NAME]
-    assert found["best"] > found["last"]
-
-
-def opposite(teacher: Path) -> Path:
-    """Return a copy of the teacher whose word vectors are negated."""
-    from safetensors.torch import load_file, save_file
-
-    folder = teacher.with_name("opposite")
-    shutil.copytree(teacher, folder, dirs_exist_ok=True)
-    weights = load_file(folder / "model.safetensors")
-    weights["embeddings.word_embeddings.weight"] *= -1
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    return folder
+    score, seen = dev.score_apart, list[Any]()
+    monkeypatch.setattr(dev, "score_apart", falling(score, seen))
+    write_pairs(tmp_path / "pairs.jsonl.gz", PAIRS[:2])
+    options = replace(QUIET, dev=tmp_path / "pairs.jsonl.gz")
+    recipe = replace(RECIPE, loss=loss, epochs=20, batch_size=1, evaluate_every=1.0, patience=4)
+    recipe = replace(recipe, adapters="lora", lora_rank=2, learning_rate=2e-2, warmup=0.0)
+    if loss == "contrastive":
+        train_embedder(recipe, [tmp_path / "pairs.jsonl.gz"], str(teacher), tmp_path / "out", options)
+    else:
+        distil(recipe, PARALLEL[:1], str(teacher), str(teacher), tmp_path / "out", options=options)
+    assert len(seen) == 5
+    texts = [(pair.query, RECIPE.template.render(pair.fields)) for pair in PAIRS[:2]]
+    found = score(SentenceTransformer(str(tmp_path / "out"), device="cpu"), texts, 8)
+    assert np.abs(found - seen[0]).max() < 1e-4
+    assert np.abs(found - seen[-1]).max() > 1e-3

@@ -378,7 +378,7 @@ def test_adapters_are_what_they_say(tmp_path: Path, base: Path) -> None:
     start, layer = load_file(base / "model.safetensors"), "encoder.layer.0.attention.self.query"
     trained: dict[str, Any] = {}
     for adapters in ("lora", "dora", "ia3"):
-        recipe = replace(RECIPE, epochs=4, adapters=adapters, lora_rank=0 if adapters == "ia3" else 2)  # type: ignore[arg-type]
+        recipe = replace(RECIPE, epochs=4, adapters=adapters, lora_rank=0 if adapters == "ia3" else 2)
         train(recipe, [tmp_path / "pairs.jsonl.gz"], str(base), tmp_path / adapters, QUIET)
         trained[adapters] = load_file(tmp_path / adapters / "model.safetensors")
         assert trained[adapters]["bert.embeddings.word_embeddings.weight"].equal(

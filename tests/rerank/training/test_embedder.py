@@ -266,7 +266,7 @@ def test_seeds_of_a_bi_encoder_are_averaged(tmp_path: Path, teacher: Path) -> No
     recipe = replace(RECIPE, epochs=6, report_to=("tensorboard",))
     for name, change in (("1", {"seed": 1}), ("2", {"seed": 2}), ("both", {"seeds": (1, 2)})):
         train_embedder(
-            replace(recipe, **change),  # type: ignore[arg-type]
+            replace(recipe, **change),
             [tmp_path / "pairs.jsonl.gz"],
             str(teacher),
             tmp_path / name,

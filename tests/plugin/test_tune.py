@@ -1,6 +1,7 @@
 """Tuning finds the better retriever, never ships what measures worse, and skips what reranking harms."""
 
 import copy
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -198,8 +199,8 @@ def test_translations_of_one_query_share_a_fold() -> None:
 class Answering:
     """A client whose node ranks relevant documents first, as a reranker would, though no retriever does."""
 
-    def __init__(self, *, shed: int = 0, **said: str) -> None:
-        self.said = said
+    def __init__(self, said: Mapping[str, str] | None = None, *, shed: int = 0) -> None:
+        self.said = said or {}
         self.shed = shed
 
     def search(self, index: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -233,7 +234,7 @@ def test_candidates_do_not_come_in_the_rerankers_order() -> None:
 def test_the_answer_says_of_a_query_that_the_models_do_not_read_it() -> None:
     judged = [Judgement("q", "a", 3)]
     said = {"unread": "the embedder reads 0 % of the query", "rerank_skipped": "the reranker reads 0 % of the query"}
-    client = cast(Any, Answering(**said))
+    client = cast(Any, Answering(said))
     (query,) = gather(client, "i", PIPELINE, [JudgedQuery("q", "lampa")], judged, depth=50)
     assert (query.factors, query.reranked) == ((1.0, 0.15), False), "the engine's default"
     own = copy.deepcopy(PIPELINE)

@@ -56,6 +56,7 @@ bench: $(VENV)/.dev  ## measure: service, engine, relevance, languages (data in 
 	$(BIN)/python -m bench.attributes --data $(CHORUS)
 	$(BIN)/python -m bench.expansion --data $(CHORUS)
 	$(BIN)/python -m bench.by_language --index chorus --data $(LANGUAGES) --data $(DATA)/chorus-xling --sample 300
+	$(BIN)/python -m bench.unread --queries $(LANGUAGES)/train-queries.jsonl.gz --qrels $(CHORUS)/train-judged.tsv.gz
 	$(BIN)/python -m bench.deadline --index chorus --queries $(CHORUS)/queries.jsonl.gz --qrels $(CHORUS)/qrels-pooled.tsv.gz
 	$(BIN)/python -m bench.service_load
 	$(BIN)/python -m bench.ingest_throughput --data $(CHORUS)

@@ -57,7 +57,8 @@ def test_a_peer_scores_as_the_bundle_does(package: str, weights: tuple[Path, Bun
     documents = [pair.document for pair in SAMPLE_PAIRS[:39]] + [" ".join(pair.document for pair in SAMPLE_PAIRS)]
     pairs = [Pair(SAMPLE_PAIRS[0].query, document) for document in documents]
     peer = peer_loaders(str(model), bundle.path, LENGTH)[PACKAGES[package]]()
-    found, expected = np.asarray(peer.score(pairs)), CrossEncoder(bundle).logits(pairs)
+    found: np.ndarray = np.asarray(peer.score(pairs))
+    expected: np.ndarray = CrossEncoder(bundle).logits(pairs)
     assert found.shape == (len(pairs),)
     if package not in LOGITS:
         expected = 1 / (1 + np.exp(-expected))

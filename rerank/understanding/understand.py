@@ -26,6 +26,8 @@ ATTRIBUTES = "attributes"
 CACHED_VECTORS = 4096
 """Queries repeat: this many vectors are kept (384 floats each: 6 MB)."""
 
+LIKELY = 0.5
+"""Of a language as sure as this a query is taken to be where no catalogue's words can be asked."""
 
 NOT_UNDERSTOOD = 0.02
 """How likely a language is, by itself, in which not one word of the query has a translation."""
@@ -87,8 +89,8 @@ class Question:
 @dataclass(frozen=True, slots=True)
 class Understanding:
     """The answer. `vector` embeds `model_query`, None when not wanted; `seconds` by stage; `model_language`: that of
-    `model_query`, None where nothing in it has a language (numbers); `said`: the share of the query that it says, less
-    than 1 for a translation that left words as they were."""
+    `model_query`, None where it has none (numbers) or none that is sure; `said`: the share of the query that it says,
+    less than 1 for a translation that left words as they were."""
 
     language: Detection
     translations: Mapping[str, Translation]
@@ -145,7 +147,7 @@ class Understander:
         translate.names = certain_names(attributes, vocabulary, translate, language.language, self._embedder.languages)
         translations = self._translate(question, language.language, translate)
         seconds["translate"] = time.perf_counter() - started
-        model_language = self._model_language(question.text, language.language, translations)
+        model_language = self._model_language(question.text, language, translations, known=vocabulary is not None)
         made = translations.get(model_language) if model_language not in (None, language.language) else None
         model_query = question.text if made is None else made.text
         vector = None
@@ -216,13 +218,17 @@ class Understander:
         translations = {target: translate(source, target) for target in targets if target != source}
         return {target: item for target, item in translations.items() if item.engine != KEPT}
 
-    def _model_language(self, text: str, language: str, translations: Mapping[str, Translation]) -> str | None:
-        """Return the language of what the models read: theirs where there is a text in one, else the query's own."""
+    def _model_language(
+        self, text: str, language: Detection, translations: Mapping[str, Translation], *, known: bool
+    ) -> str | None:
+        """Return the language of what the models read: theirs where there is a text in one, else the query's own; None
+        where it has none, or where a guess says so and no catalogue is `known` by whose words to check it."""
         if not any(map(str.isalpha, text)):
             return None
-        if language in self._embedder.languages:
-            return language
-        return next((code for code in self._embedder.languages if code in translations), language)
+        if language.language in self._embedder.languages:
+            return language.language
+        own = language.language if known or language.confidence >= LIKELY else None
+        return next((code for code in self._embedder.languages if code in translations), own)
 
     def _embed(self, text: str) -> tuple[float, ...]:
         vector = self._embedder.embed_queries([text])[0]

@@ -93,6 +93,23 @@ def test_the_share_of_a_query_that_a_model_reads(script: Script, text: str, engl
     assert (found.read_by(("en", "fr")), found.read_by(("de",))) == (english, german)
 
 
+class Unsure(Script):
+    """Finds four languages about as likely."""
+
+    def candidates(
+        self, text: str, *, prior: str | None = None, vocabulary: Vocabulary | None = None
+    ) -> list[Detection]:
+        return [Detection(code, 0.3 - number / 100) for number, code in enumerate(("es", "it", "pt", "ca"))]
+
+
+def test_a_guess_makes_a_query_unread_only_where_a_catalogue_can_be_asked() -> None:
+    """One word is taken for any language; an index without counted words must not lose vectors and reranking by it."""
+    script, words = Unsure("es", {}), Vocabulary({}, {})
+    for catalogue, read in ((None, 1.0), (words, 0.0)):
+        found = Understander(HashEmbedder(), script, script, lambda _, known=catalogue: known)  # type: ignore[misc]
+        assert found.understand(Question("lamp")).read_by(("en",)) == read
+
+
 def test_what_is_not_wanted_is_not_computed() -> None:
     script = Script("en", {"de": "kabel"})
     found = understander(script).understand(Question("cable", ("en", "de"), frozenset({"language"})))

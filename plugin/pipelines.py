@@ -25,7 +25,7 @@ class Rerank:
     """How the cross-encoder takes part: final = weight * N(cross-encoder) + (1 - weight) * N(fused) over `window`."""
 
     window: int = 50
-    weight: float = 0.4
+    weight: float = 0.3
     normalization: Normalization = "none"
     model_languages: tuple[str, ...] = ("en",)
 

@@ -97,12 +97,13 @@ def bench(
     """
     judged = lists is not None and all(item.grades is not None for item in lists)
     loaded = [load_bundle(path, "rerank") for path in bundles]
+    names = short_names([*bundles, *(path for first, second, _ in cascades for path in (first, second))])
     pairs = [pair for item in lists or sample_lists() for pair in item.pairs()]
     rows = []
     for length in grid.lengths:
         report(f"{length} tokens: loading")
-        systems = _bundle_systems(loaded, grid, length) + _peer_systems(torch_model, loaded[0], length)
-        systems += [_cascade_system(*cascade, grid.threads, length) for cascade in cascades]
+        systems = _bundle_systems(loaded, names, grid, length) + _peer_systems(torch_model, loaded[0], length)
+        systems += [_cascade_system(*cascade, names, grid.threads, length) for cascade in cascades]
         quality = [_ndcg(system.score, lists) if judged and lists else None for system in systems]
         for window in grid.windows:
             request = [pairs[index % len(pairs)] for index in range(window)]
@@ -130,7 +131,17 @@ def pareto(rows: Sequence[Mapping[str, Any]]) -> set[int]:
     }
 
 
-def _bundle_systems(bundles: Sequence[Bundle], grid: Grid, length: int) -> list[_System]:
+def short_names(paths: Sequence[Path]) -> dict[Path, str]:
+    """Name each folder by as much of the end of its path as tells it from the others."""
+    parts = {path: path.resolve().parts for path in paths}
+    for depth in range(1, max((len(one) for one in parts.values()), default=1) + 1):
+        names = {path: "/".join(one[-depth:]) for path, one in parts.items()}
+        if len(set(names.values())) == len(set(parts.values())):
+            break
+    return names
+
+
+def _bundle_systems(bundles: Sequence[Bundle], names: Mapping[Path, str], grid: Grid, length: int) -> list[_System]:
     systems = []
     for bundle in bundles:
         shortened, products = _shortened(bundle, length), count_products(bundle.path)
@@ -140,7 +151,7 @@ def _bundle_systems(bundles: Sequence[Bundle], grid: Grid, length: int) -> list[
             model = CrossEncoder(shortened, options)
             for batch in grid.batches:
                 facts = {
-                    "system": bundle.path.name,
+                    "system": names[bundle.path],
                     "precision": bundle.manifest.precision,
                     "device": model.providers[0],
                     "batch_tokens": batch,
@@ -152,13 +163,15 @@ def _bundle_systems(bundles: Sequence[Bundle], grid: Grid, length: int) -> list[
     return systems
 
 
-def _cascade_system(first: Path, second: Path, head: int, threads: int, length: int) -> _System:
+def _cascade_system(
+    first: Path, second: Path, head: int, names: Mapping[Path, str], threads: int, length: int
+) -> _System:
     options, memory = SessionOptions(threads), _Memory()
     both = [CrossEncoder(_shortened(load_bundle(path, "rerank"), length), options) for path in (first, second)]
     cascade = Cascade(both[0], both[1], head)
     cascade.score(sample_lists()[0].pairs())
     facts = {
-        "system": f"{first.name}, then {second.name} on {head}",
+        "system": f"{names[first]}, then {names[second]} on {head}",
         "precision": both[1].manifest.precision,
         "device": both[0].providers[0],
         "batch_tokens": MAX_BATCH_TOKENS,

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rerank.benchmark.loop import Grid, bench, pareto
+from rerank.benchmark.loop import Grid, bench, pareto, short_names
 from rerank.benchmark.machine import (
     Products,
     count_products,
@@ -42,6 +42,12 @@ def test_without_judgements_there_is_no_quality(tmp_path: Path) -> None:
     rows = bench([tiny_reranker(tmp_path / "one").path], Grid(windows=(4,), seconds=0.0))
     assert rows[0]["ndcg"] is None
     assert "against milliseconds" not in bench_page(rows)
+
+
+def test_folders_of_one_name_are_told_apart() -> None:
+    six, three = Path("build/six/int8"), Path("build/three/int8")
+    assert short_names([six, three, six]) == {six: "six/int8", three: "three/int8"}
+    assert short_names([six, six.with_name("fp32")]) == {six: "int8", six.with_name("fp32"): "fp32"}
 
 
 def test_a_cascade_runs_beside_its_parts(tmp_path: Path) -> None:

@@ -75,9 +75,8 @@ def spawn(
             **identity,  # type: ignore[call-overload]
         )
     process.returncode = 0  # it is meant to outlive us: no warning when the handle is collected
-    daemon = Daemon(process.pid, token)
-    _wait_named(daemon)
-    return daemon
+    _wait_named(process.pid)
+    return Daemon(process.pid, token)
 
 
 def ending(daemon: Daemon) -> str | None:
@@ -119,11 +118,11 @@ def _signal(daemon: Daemon, number: signal.Signals) -> None:
             return
 
 
-def _wait_named(daemon: Daemon, patience_s: float = 5.0) -> None:
+def _wait_named(pid: int, patience_s: float = 5.0) -> None:
     """Wait until the process carries its command line: for a moment after it was started the kernel shows an empty one,
     which would pass for a process that has ended."""
     deadline = time.monotonic() + patience_s
-    while not daemon.alive and _nameless(daemon.pid) and time.monotonic() < deadline:
+    while _nameless(pid) and time.monotonic() < deadline:
         time.sleep(0.002)
 
 

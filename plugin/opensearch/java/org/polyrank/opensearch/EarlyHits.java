@@ -14,7 +14,6 @@ import org.apache.lucene.search.TopDocs;
 import org.apache.lucene.search.TopFieldDocs;
 import org.apache.lucene.search.TotalHits;
 import org.opensearch.action.search.SearchPhaseContext;
-import org.opensearch.action.search.SearchPhaseName;
 import org.opensearch.action.search.SearchPhaseResults;
 import org.opensearch.common.lucene.search.TopDocsAndMaxScore;
 import org.opensearch.common.util.concurrent.AtomicArray;
@@ -24,8 +23,6 @@ import org.opensearch.ingest.ConfigurationUtils;
 import org.opensearch.search.SearchPhaseResult;
 import org.opensearch.search.builder.SearchSourceBuilder;
 import org.opensearch.search.internal.SearchContext;
-import org.opensearch.search.pipeline.AbstractProcessor;
-import org.opensearch.search.pipeline.SearchPhaseResultsProcessor;
 import org.opensearch.search.query.QuerySearchResult;
 import org.opensearch.search.sort.FieldSortBuilder;
 import org.opensearch.search.sort.ScoreSortBuilder;
@@ -36,7 +33,7 @@ import org.opensearch.search.sort.SortOrder;
  * second time for what it knew the first time costs more than the query. Score and sequence number travel as sort values; `_doc` between
  * them keeps the order that equal scores have without a sort.
  */
-final class EarlyHits extends AbstractProcessor implements SearchPhaseResultsProcessor {
+final class EarlyHits extends BeforeFetch {
     static final String TYPE = "polyrank_early_hits";
     private static final String SINK = "polyrank.early_hits";
     private static final int SCORE = 0;
@@ -120,15 +117,5 @@ final class EarlyHits extends AbstractProcessor implements SearchPhaseResultsPro
     @Override
     public String getType() {
         return TYPE;
-    }
-
-    @Override
-    public SearchPhaseName getBeforePhase() {
-        return SearchPhaseName.QUERY;
-    }
-
-    @Override
-    public SearchPhaseName getAfterPhase() {
-        return SearchPhaseName.FETCH;
     }
 }

@@ -1,18 +1,15 @@
 package org.polyrank.opensearch;
 
 import org.opensearch.action.search.SearchPhaseContext;
-import org.opensearch.action.search.SearchPhaseName;
 import org.opensearch.action.search.SearchPhaseResults;
 import org.opensearch.search.SearchPhaseResult;
-import org.opensearch.search.pipeline.AbstractProcessor;
 import org.opensearch.search.pipeline.PipelineProcessingContext;
-import org.opensearch.search.pipeline.SearchPhaseResultsProcessor;
 
 /**
  * The phase results processor `polyrank_page`: beside `hybrid_rerank` it lets a fused page take one search less. It has no keys; without it
  * the pages are the same.
  */
-final class FusedPage extends AbstractProcessor implements SearchPhaseResultsProcessor {
+final class FusedPage extends BeforeFetch {
     static final String TYPE = "polyrank_page";
 
     FusedPage(String tag, String description, boolean ignoreFailure) {
@@ -39,15 +36,5 @@ final class FusedPage extends AbstractProcessor implements SearchPhaseResultsPro
     @Override
     public String getType() {
         return TYPE;
-    }
-
-    @Override
-    public SearchPhaseName getBeforePhase() {
-        return SearchPhaseName.QUERY;
-    }
-
-    @Override
-    public SearchPhaseName getAfterPhase() {
-        return SearchPhaseName.FETCH;
     }
 }

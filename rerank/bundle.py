@@ -54,7 +54,7 @@ def load_bundle(path: Path, task: Task | None = None) -> Bundle:
     manifest_path = path / MANIFEST
     try:
         data = json.loads(manifest_path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise BundleError(f"{path} holds no {MANIFEST}; a bundle is a folder made by `rerank export-onnx`") from error
     except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"cannot read {manifest_path}: {error}") from error

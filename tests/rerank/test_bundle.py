@@ -78,6 +78,11 @@ def test_a_manifest_that_is_no_object_is_refused(bundle: Path, content: str) -> 
         load_bundle(bundle)
 
 
+def test_a_file_in_a_bundle_s_place_is_told_what_a_bundle_is(bundle: Path) -> None:
+    with pytest.raises(BundleError, match="a bundle is a folder"):
+        load_bundle(bundle / "model.onnx")
+
+
 def test_another_task_is_refused(bundle: Path) -> None:
     with pytest.raises(BundleError, match="one to rerank is needed"):
         load_bundle(bundle, "rerank")

@@ -1,7 +1,6 @@
 """A fused page in one search less: with `polyrank_page` in the pipeline every answer is the same as without."""
 
 import copy
-import itertools
 import random
 import time
 from collections.abc import Iterator
@@ -11,15 +10,11 @@ from typing import Any
 import pytest
 
 from tests.node.engine_rig import Json, Rig, ids, lamps, pipeline_body, told
+from tests.node.rounds import COUNT, DESK, LAMP, SHARDS, VECTOR, counted, lived_in, queries, without_times
 
 pytestmark = pytest.mark.node
-SHARDS = 3
 LONG_WAY = 3 * SHARDS  # the lexical search, the kNN search, the page
 SHORT_WAY = 2 * SHARDS
-COUNT = itertools.count()
-LAMP: Json = {"match": {"title": "lamp"}}
-DESK: Json = {"match": {"title": "desk reading"}}
-VECTOR = [0.3, -0.2, 0.5, 0.1, -0.7, 0.2, 0.4, -0.1]
 NAMED: Json = {
     "bool": {"should": [{"match": {"title": {"query": "lamp", "_name": "l"}}}, {"match": {"title": "desk"}}]}
 }
@@ -45,24 +40,6 @@ def install(rig: Rig, **changes: Any) -> Rig:
     rig.call("PUT", "/_search/pipeline/short", body | {"phase_results_processors": [{"polyrank_page": {}}]})
     rig.search({"query": LAMP}, pipeline="short")
     return rig
-
-
-def queries(rig: Rig, index: str) -> int:
-    """How many query phases the shards have run."""
-    total: int = rig.call("GET", f"/{index}/_stats/search")["_all"]["total"]["search"]["query_total"]
-    return total
-
-
-def counted(rig: Rig, body: Json, pipeline: str, index: str = "shop", **params: Any) -> tuple[Json, int]:
-    before = queries(rig, index)
-    found = rig.search(copy.deepcopy(body), index, pipeline, **params)
-    return found, queries(rig, index) - before
-
-
-def without_times(answer: Json) -> Json:
-    kept = {key: value for key, value in answer.items() if key not in ("took", "_scroll_id", "pit_id", "profile")}
-    kept["ext"] = {"polyrank": {key: value for key, value in told(answer).items() if key != "timings_ms"}}
-    return kept
 
 
 def same(rig: Rig, body: Json, index: str = "shop", **params: Any) -> tuple[Json, int]:
@@ -232,17 +209,6 @@ def test_without_neighbours_the_caller_s_own_order_and_scores_stand(both: Rig) -
             (hit["_id"], hit["_score"]) for hit in plain["hits"]
         ]
     both.http.delete("/pictures")
-
-
-def lived_in(rig: Rig) -> None:
-    """Make the index `stock`: four segments a shard, some documents deleted or written again."""
-    rig.index("stock", lamps(200, seed=3), refresh_every=50)
-    for number in range(0, 200, 9):
-        rig.call("DELETE", f"/stock/_doc/{number}")
-    for lamp in lamps(200, seed=3)[4:200:11]:
-        fields = dict(lamp)
-        rig.call("PUT", f"/stock/_doc/{fields.pop('_id')}", fields)
-    rig.call("POST", "/stock/_refresh")
 
 
 def test_many_queries_over_a_lived_in_index(both: Rig) -> None:

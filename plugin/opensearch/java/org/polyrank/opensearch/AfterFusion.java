@@ -43,14 +43,25 @@ final class AfterFusion {
         return config.policy() != null || config.rerank() != null && understanding != null && skip(understanding) == null;
     }
 
+    /** How many of a window of this size the cross-encoder alone is to read; 0 when it is not asked, or when others read as well. */
+    int reads(Understanding understanding, int window) {
+        boolean alone = config.policy() == null && config.rerank() != null && understanding != null && skip(understanding) == null;
+        return alone ? reranking.wanted(window) : 0;
+    }
+
     /** Why this query is not reranked, or null. */
     private String skip(Understanding understanding) {
         String reason = config.rerank().skip().reason(understanding.languageCode(), QueryClass.of(queryText));
         return reason == null ? config.unread().rerankSkipped(understanding) : reason;
     }
 
-    /** Returns the window in its final order, or null when the fused order stands. `understanding` is null when the service was lost. */
-    CompletableFuture<List<RankedDoc>> run(List<RankedDoc> fused, Understanding understanding) {
+    /**
+     * Returns the window in its final order, or null when the fused order stands.
+     *
+     * @param known documents that are read already
+     * @param understanding null when the service was lost
+     */
+    CompletableFuture<List<RankedDoc>> run(List<RankedDoc> fused, Map<DocKey, WindowDocument> known, Understanding understanding) {
         String language = understanding == null ? null : understanding.languageCode();
         boolean reranks = config.rerank() != null && understanding != null;
         String skip = reranks ? skip(understanding) : null;
@@ -59,7 +70,7 @@ final class AfterFusion {
         boolean moves = config.policy() != null;
         if (fused.isEmpty() || !wanted && !moves) return CompletableFuture.completedFuture(null);
         int read = wanted ? reranking.wanted(fused.size()) : 0;
-        return fetch(moves ? fused : fused.subList(0, read), wanted).thenComposeAsync(documents -> {
+        return documents(moves ? fused : fused.subList(0, read), known, wanted).thenComposeAsync(documents -> {
             if (documents == null) return CompletableFuture.completedFuture(null);
             CompletableFuture<List<RankedDoc>> reranked = wanted
                 ? reranking.run(fused, documents.subList(0, read), understanding.modelQuery(), understanding.languageRead(queryText))
@@ -77,14 +88,26 @@ final class AfterFusion {
         return Policy.apply(config, ranked, inOrder, queryText, language, profile(), taste, report);
     }
 
-    /** Returns each document, in order; null when they could not be fetched. */
-    private CompletableFuture<List<WindowDocument>> fetch(List<RankedDoc> top, boolean reranks) {
-        long since = System.nanoTime();
+    /** Returns each document, in order; null when some were not known and could not be fetched. */
+    private CompletableFuture<List<WindowDocument>> documents(List<RankedDoc> top, Map<DocKey, WindowDocument> known, boolean reranks) {
         List<DocKey> keys = top.stream().map(doc -> doc.candidate().doc()).toList();
-        Set<String> paths = new TreeSet<>();
-        if (reranks) paths.addAll(config.rerank().sourcePaths());
-        if (config.policy() != null) paths.addAll(config.policy().sourcePaths());
-        SearchSourceBuilder source = searches.fields(keys, List.copyOf(paths), config.policy() == null ? List.of() : config.policy().boosts());
+        List<DocKey> missing = keys.stream().filter(key -> !known.containsKey(key)).toList();
+        CompletableFuture<Map<DocKey, WindowDocument>> all = missing.isEmpty()
+            ? CompletableFuture.completedFuture(known)
+            : fetch(missing, reranks).thenApply(found -> merged(known, found));
+        return all.thenApply(found -> found == null ? null : keys.stream().map(key -> found.getOrDefault(key, WindowDocument.GONE)).toList());
+    }
+
+    private static Map<DocKey, WindowDocument> merged(Map<DocKey, WindowDocument> known, Map<DocKey, WindowDocument> found) {
+        if (found != null) found.putAll(known);
+        return found;
+    }
+
+    /** Returns those of the documents that are there; null when they could not be fetched. */
+    private CompletableFuture<Map<DocKey, WindowDocument>> fetch(List<DocKey> keys, boolean reranks) {
+        long since = System.nanoTime();
+        List<String> paths = sourcePaths(reranks);
+        SearchSourceBuilder source = searches.fields(keys, paths, config.policy() == null ? List.of() : config.policy().boosts());
         return searches.run("fetch", source).handle((response, error) -> {
             report.took(Report.Stage.FETCH, since);
             if (error != null) {
@@ -92,13 +115,17 @@ final class AfterFusion {
                 return null;
             }
             Map<DocKey, WindowDocument> found = new HashMap<>();
-            for (SearchHit hit : response.getHits().getHits()) found.put(DocKey.of(hit), document(hit));
-            return keys.stream().map(key -> found.getOrDefault(key, WindowDocument.GONE)).toList();
+            for (SearchHit hit : response.getHits().getHits()) found.put(DocKey.of(hit), WindowDocument.of(hit));
+            return found;
         });
     }
 
-    private static WindowDocument document(SearchHit hit) {
-        return new WindowDocument(hit.getId(), hit.hasSource() ? hit.getSourceAsMap() : Map.of(), Set.of(hit.getMatchedQueries()));
+    /** What is read of a document. */
+    List<String> sourcePaths(boolean reranks) {
+        Set<String> paths = new TreeSet<>();
+        if (reranks) paths.addAll(config.rerank().sourcePaths());
+        if (config.policy() != null) paths.addAll(config.policy().sourcePaths());
+        return List.copyOf(paths);
     }
 
     private Profile profile() {
@@ -120,7 +147,7 @@ final class AfterFusion {
             }
             List<double[]> vectors = new ArrayList<>();
             for (SearchHit hit : response.getHits().getHits()) {
-                double[] vector = document(hit).vector(field);
+                double[] vector = WindowDocument.of(hit).vector(field);
                 if (vector == null) continue;
                 if (profile.disliked().contains(hit.getId())) for (int i = 0; i < vector.length; i++) vector[i] = -vector[i];
                 vectors.add(vector);

@@ -1,11 +1,13 @@
 package org.polyrank.opensearch;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Consumer;
+import java.util.Set;
+import java.util.function.Function;
 import org.apache.lucene.search.FieldDoc;
 import org.apache.lucene.search.ScoreDoc;
 import org.apache.lucene.search.Sort;
@@ -18,6 +20,7 @@ import org.opensearch.action.search.SearchPhaseResults;
 import org.opensearch.common.lucene.search.TopDocsAndMaxScore;
 import org.opensearch.common.util.concurrent.AtomicArray;
 import org.opensearch.common.util.concurrent.ThreadContext;
+import org.opensearch.core.index.shard.ShardId;
 import org.opensearch.index.mapper.SeqNoFieldMapper;
 import org.opensearch.ingest.ConfigurationUtils;
 import org.opensearch.search.SearchPhaseResult;
@@ -29,9 +32,9 @@ import org.opensearch.search.sort.ScoreSortBuilder;
 import org.opensearch.search.sort.SortOrder;
 
 /**
- * Takes a sub-search's hits between its query and its fetch phase and leaves none to fetch: with several shards, asking each of them a
- * second time for what it knew the first time costs more than the query. Score and sequence number travel as sort values; `_doc` between
- * them keeps the order that equal scores have without a sort.
+ * Takes a sub-search's hits between its query and its fetch phase and leaves only those to fetch that are wanted, most often none: with
+ * several shards, asking each of them a second time for what it knew the first time costs more than the query. Score and sequence number
+ * travel as sort values; `_doc` between them keeps the order that equal scores have without a sort.
  */
 final class EarlyHits extends BeforeFetch {
     static final String TYPE = "polyrank_early_hits";
@@ -40,16 +43,16 @@ final class EarlyHits extends BeforeFetch {
     private static final int SEQ_NO = 2;
     private static final SortField[] NO_FIELDS = new Sort().getSort();
 
-    private final Consumer<Found> sink;
+    private final Function<Found, Set<DocKey>> sink;
 
-    private EarlyHits(String tag, String description, boolean ignoreFailure, Consumer<Found> sink) {
+    private EarlyHits(String tag, String description, boolean ignoreFailure, Function<Found, Set<DocKey>> sink) {
         super(tag, description, ignoreFailure);
         this.sink = sink;
     }
 
     /** The processor for the search that this thread is starting by {@link #during}; nobody else may ask for one. */
     static EarlyHits create(String tag, String description, boolean ignoreFailure, ThreadContext threadContext) {
-        Consumer<Found> sink = threadContext.getTransient(SINK);
+        Function<Found, Set<DocKey>> sink = threadContext.getTransient(SINK);
         if (sink == null) throw ConfigurationUtils.newConfigurationException(TYPE, tag, null, "serves polyrank's own searches alone");
         return new EarlyHits(tag, description, ignoreFailure, sink);
     }
@@ -65,8 +68,8 @@ final class EarlyHits extends BeforeFetch {
             .searchPipelineSource(new HashMap<>(Map.of("phase_results_processors", processors)));
     }
 
-    /** Runs `start`, which starts one prepared search; its hits go to `sink`, once, unless the search fails. */
-    static void during(ThreadContext threadContext, Consumer<Found> sink, Runnable start) {
+    /** Runs `start`, which starts one prepared search; its hits go to `sink`, once, unless the search fails, and it says which to fetch. */
+    static void during(ThreadContext threadContext, Function<Found, Set<DocKey>> sink, Runnable start) {
         try (ThreadContext.StoredContext ignored = threadContext.newStoredContext(true, List.of(SINK))) {
             threadContext.putTransient(SINK, sink);
             start.run();
@@ -85,26 +88,35 @@ final class EarlyHits extends BeforeFetch {
             if (shard == null) whole = false;
             if (shard == null || shard.isNull()) continue;
             TopDocs docs = shard.topDocs().topDocs;
-            collect(docs, shards.get(i), hits);
+            for (ScoreDoc doc : docs.scoreDocs) hits.add(hit(doc, shards.get(i)));
             total += docs.totalHits.value();
             if (docs.totalHits.relation() != TotalHits.Relation.EQUAL_TO) relation = docs.totalHits.relation();
             whole &= !shard.searchTimedOut();
-            SortField[] fields = docs instanceof TopFieldDocs sorted ? sorted.fields : NO_FIELDS;
-            TopDocs none = new TopFieldDocs(docs.totalHits, new ScoreDoc[0], fields);
-            shard.topDocs(new TopDocsAndMaxScore(none, Float.NaN), shard.sortValueFormats());
         }
         hits.sort(Comparator.comparingDouble(Ranking.Hit::score).reversed()); // stable: shards in their order among equals
         SearchSourceBuilder source = context.getRequest().source();
         List<Ranking.Hit> top = hits.size() > source.size() ? List.copyOf(hits.subList(0, source.size())) : hits;
-        sink.accept(new Found(top, total(total, relation, source.trackTotalHitsUpTo()), whole, shards.length()));
+        leave(sink.apply(new Found(top, total(total, relation, source.trackTotalHitsUpTo()), whole, shards.length())), shards);
     }
 
-    private static void collect(TopDocs docs, SearchPhaseResult result, List<Ranking.Hit> into) {
-        String index = result.getSearchShardTarget().getShardId().getIndexName();
-        int shard = result.getSearchShardTarget().getShardId().id();
-        for (ScoreDoc doc : docs.scoreDocs) {
-            Object[] values = ((FieldDoc) doc).fields;
-            into.add(new Ranking.Hit(new DocKey(index, shard, ((Number) values[SEQ_NO]).longValue()), ((Number) values[SCORE]).floatValue()));
+    private static Ranking.Hit hit(ScoreDoc doc, SearchPhaseResult shard) {
+        ShardId id = shard.getSearchShardTarget().getShardId();
+        Object[] values = ((FieldDoc) doc).fields;
+        DocKey key = new DocKey(id.getIndexName(), id.id(), ((Number) values[SEQ_NO]).longValue());
+        return new Ranking.Hit(key, ((Number) values[SCORE]).floatValue());
+    }
+
+    private static <Result extends SearchPhaseResult> void leave(Set<DocKey> wanted, AtomicArray<Result> shards) {
+        for (int i = 0; i < shards.length(); i++) {
+            Result result = shards.get(i);
+            QuerySearchResult shard = result == null ? null : result.queryResult();
+            if (shard == null || shard.isNull()) continue;
+            TopDocs docs = shard.topDocs().topDocs;
+            SortField[] fields = docs instanceof TopFieldDocs sorted ? sorted.fields : NO_FIELDS;
+            ScoreDoc[] left = wanted.isEmpty()
+                ? new ScoreDoc[0]
+                : Arrays.stream(docs.scoreDocs).filter(doc -> wanted.contains(hit(doc, result).doc())).toArray(ScoreDoc[]::new);
+            shard.topDocs(new TopDocsAndMaxScore(new TopFieldDocs(docs.totalHits, left, fields), Float.NaN), shard.sortValueFormats());
         }
     }
 

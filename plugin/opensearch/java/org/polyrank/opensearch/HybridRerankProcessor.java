@@ -73,8 +73,8 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
         report.started(task, limitMs);
         long endNanos = note.arrivedNanos() + (limitMs - engine.lastSearch().reserve(limitMs)) * 1_000_000;
         Deadline deadline = new Deadline(engine.threadPool(), task, limitMs, endNanos);
-        boolean byRound = mayRound && PageRound.suits(request, config);
-        start(request, ext, queryText, report, task, deadline, callerContext, byRound).whenCompleteAsync((outcome, error) -> {
+        PageRounds.Allowed allowed = rounds.allowed(mayRound && PageRound.suits(request, config));
+        start(request, ext, queryText, report, task, deadline, callerContext, allowed).whenCompleteAsync((outcome, error) -> {
             try (deadline) { // after the last search has started: hanging up on a late service takes time
                 if (deadline.isCancelled()) listener.onFailure(deadline.cancelled());
                 else {
@@ -134,11 +134,11 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
         Task task,
         Deadline deadline,
         CallerContext callerContext,
-        boolean byRound
+        PageRounds.Allowed allowed
     ) {
         try {
             SubSearches searches = new SubSearches(engine, request, task, deadline, report, AttributePlan.NONE);
-            return new HybridSearch(engine, config, ext, request, queryText, report, deadline, searches, callerContext, byRound).run();
+            return new HybridSearch(engine, config, ext, request, queryText, report, deadline, searches, callerContext, allowed).run();
         } catch (RuntimeException e) {
             return CompletableFuture.failedFuture(e);
         }

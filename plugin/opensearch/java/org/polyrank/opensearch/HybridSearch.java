@@ -20,10 +20,23 @@ final class HybridSearch {
      * @param attributes what they do to the search
      * @param textFound whether any retriever of texts found something
      * @param round what is to make the window in the last search; null when it is made
+     * @param documents those of the window that are read already
      */
-    record Outcome(List<RankedDoc> ranked, boolean changesOrder, Found lexical, AttributePlan attributes, boolean textFound, PageRound round) {
+    record Outcome(
+        List<RankedDoc> ranked,
+        boolean changesOrder,
+        Found lexical,
+        AttributePlan attributes,
+        boolean textFound,
+        PageRound round,
+        Map<DocKey, WindowDocument> documents
+    ) {
         Outcome with(List<RankedDoc> order, boolean changes) {
-            return new Outcome(order, changes, lexical, attributes, textFound, round);
+            return new Outcome(order, changes, lexical, attributes, textFound, round, documents);
+        }
+
+        Outcome with(Map<DocKey, WindowDocument> read) {
+            return new Outcome(ranked, changesOrder, lexical, attributes, textFound, round, read);
         }
     }
 
@@ -37,12 +50,11 @@ final class HybridSearch {
     private final SubSearches searches;
     private final CallerContext callerContext;
     private final AfterFusion afterFusion;
-    private final boolean rounds;
+    private final PageRounds.Allowed rounds;
 
     /** What a retriever searches for. */
     private record Retrieval(RetrieverConfig retriever, SearchSourceBuilder source) {}
 
-    /** `rounds`: whether the last search may be a {@link PageRound}. */
     HybridSearch(
         Engine engine,
         PipelineConfig config,
@@ -53,7 +65,7 @@ final class HybridSearch {
         Deadline deadline,
         SubSearches searches,
         CallerContext callerContext,
-        boolean rounds
+        PageRounds.Allowed rounds
     ) {
         this.engine = engine;
         this.config = config;
@@ -189,7 +201,11 @@ final class HybridSearch {
         SubSearches planned = plan.isEmpty() ? searches : searches.under(plan);
         List<Retrieval> others = others(understanding, planned);
         boolean one = others.size() == 1 && others.get(0).retriever() instanceof RetrieverConfig.Knn;
-        if (rounds && one && plan.isEmpty() && !afterFusion.reorders(understanding)) return oneRound(understanding, others.get(0), plan, plain);
+        if (one && plan.isEmpty()) {
+            int reads = rounds.window() ? afterFusion.reads(understanding, config.window()) : 0;
+            if (reads > 0) return readingRound(understanding, others.get(0), plan, plain, reads);
+            if (rounds.page() && !afterFusion.reorders(understanding)) return oneRound(understanding, others.get(0), plan, plain);
+        }
         CompletableFuture<Found> lexical = plan.isEmpty() ? plain : lexical(planned);
         return lexical.thenCombineAsync(rankings(others), (found, rankings) -> fuse(understanding, found, rankings, plan), callerContext);
     }
@@ -199,13 +215,36 @@ final class HybridSearch {
         RetrieverConfig.Knn knn = (RetrieverConfig.Knn) retrieval.retriever();
         return plain.thenComposeAsync(lexical -> {
             int window = config.lexicalRetriever().shared().window();
-            if (deadline.isReached() || !PageRound.suffices(request, knn, lexical, window)) {
-                return rankings(List.of(retrieval)).thenApply(rankings -> fuse(understanding, lexical, rankings, plan));
-            }
+            if (deadline.isReached() || !PageRound.suffices(request, knn, lexical, window)) return searched(understanding, retrieval, plan, lexical);
             QueryBuilder query = retrieval.source().query();
             PageRound round = new PageRound(knn, query, lexical, ranking -> fuse(understanding, lexical, found(ranking), plan), report);
-            return CompletableFuture.completedFuture(new Outcome(List.of(), true, lexical, plan, true, round));
+            return CompletableFuture.completedFuture(new Outcome(List.of(), true, lexical, plan, true, round, Map.of()));
         }, callerContext);
+    }
+
+    /** Has the kNN search read the documents for the reranker when it can be told which, else runs it alone. */
+    private CompletableFuture<Outcome> readingRound(
+        Understanding understanding,
+        Retrieval retrieval,
+        AttributePlan plan,
+        CompletableFuture<Found> plain,
+        int reads
+    ) {
+        RetrieverConfig.Knn knn = (RetrieverConfig.Knn) retrieval.retriever();
+        return plain.thenComposeAsync(lexical -> {
+            if (!WindowRound.suffices(request, knn, lexical, reads)) return searched(understanding, retrieval, plan, lexical);
+            List<Ranking.Hit> fused = config.lexicalRetriever() == null ? List.of() : lexical.hits();
+            List<String> paths = afterFusion.sourcePaths(true);
+            WindowRound round = new WindowRound(knn, paths, ranking -> fuse(understanding, lexical, found(ranking), plan), report);
+            return round.run(searches, retrieval.source(), fused, reads).exceptionallyComposeAsync(error -> {
+                rounds.failed();
+                return searched(understanding, retrieval, plan, lexical);
+            }, callerContext);
+        }, callerContext);
+    }
+
+    private CompletableFuture<Outcome> searched(Understanding understanding, Retrieval retrieval, AttributePlan plan, Found lexical) {
+        return rankings(List.of(retrieval)).thenApply(rankings -> fuse(understanding, lexical, rankings, plan));
     }
 
     private static List<Ranking> found(Ranking ranking) {
@@ -279,7 +318,7 @@ final class HybridSearch {
         if (config.lexicalRetriever() != null) rankings.add(Ranking.of(config.lexicalRetriever(), lexical));
         List<RankedDoc> ranked = RankedDoc.of(Fusion.fuse(weighted(understanding, rankings), config.technique(), config.rankConstant(), config.window()));
         boolean textFound = !lexical.hits().isEmpty() || others.stream().anyMatch(ranking -> !config.isKnn(ranking.retriever()));
-        return new Outcome(ranked, !others.isEmpty() || !plan.isEmpty(), lexical, plan, textFound, null);
+        return new Outcome(ranked, !others.isEmpty() || !plan.isEmpty(), lexical, plan, textFound, null, Map.of());
     }
 
     private List<Ranking> weighted(Understanding understanding, List<Ranking> rankings) {
@@ -322,7 +361,7 @@ final class HybridSearch {
     }
 
     private CompletableFuture<Outcome> afterFusion(Outcome fused, Understanding understanding) {
-        return afterFusion.run(fused.ranked(), understanding)
+        return afterFusion.run(fused.ranked(), fused.documents(), understanding)
             .thenApply(ranked -> ranked == null ? fused : fused.with(ranked, true));
     }
 }

@@ -19,7 +19,6 @@ import org.opensearch.common.unit.TimeValue;
 import org.opensearch.common.util.concurrent.AtomicArray;
 import org.opensearch.index.mapper.SeqNoFieldMapper;
 import org.opensearch.index.query.QueryBuilder;
-import org.opensearch.index.query.QueryBuilders;
 import org.opensearch.search.SearchPhaseResult;
 import org.opensearch.search.builder.SearchSourceBuilder;
 import org.opensearch.search.internal.SearchContext;
@@ -30,21 +29,16 @@ import org.opensearch.search.sort.SortOrder;
 
 /**
  * A fused page with one search less: the kNN search is not run before the last search, it is the last search. Its query phase also looks
- * up the lexical hits that may come on the page, {@link FusedPage} puts the fused page in place of what was found, and the fetch phase goes
- * on with that. Documents that only one retriever found stay in its order, so of the lexical hits that are no neighbours those beyond the
- * page's length cannot be on it. A round that a shard did not answer in full puts nothing: the search then runs again the longer way.
+ * up the lexical hits that may come on the page ({@link LookedUp}), {@link FusedPage} puts the fused page in place of what was found, and the
+ * fetch phase goes on with that. A round that a shard did not answer in full puts nothing: the search then runs again the longer way.
  */
 final class PageRound {
     private static final Logger LOG = LogManager.getLogger(PageRound.class);
     /** Under this key a search's pipeline context holds its round. */
     static final String ATTRIBUTE = "polyrank.page_round";
-    /** The score of a document that was looked up and not found by the kNN search: below all that it gives, and above none. */
-    private static final float LOOKED_UP = Float.MIN_VALUE;
     private static final int SCORE = 0;
     private static final int SEQ_NO = 2;
     private static final int MATCH = 3;
-    /** Each shard gives so many hits at most. */
-    private static final int MOST = 1000;
 
     /** Where a document is: the place of its shard among the results, Lucene's number there; whether the lexical query matches it. */
     private record Place(int shard, int doc, boolean lexical) {}
@@ -103,7 +97,7 @@ final class PageRound {
         return lexical.whole()
             && lexical.shards() > 1 // one alone fetches before it can be told what
             && (lexical.hits().size() >= end || lexical.hits().size() < window) // no tail behind them
-            && knn.k() + end + ShortPage.SPARE <= MOST;
+            && LookedUp.fits(knn.k(), end + ShortPage.SPARE);
     }
 
     /** Rewrites the caller's request. */
@@ -114,13 +108,9 @@ final class PageRound {
         size = end - from;
         countUpTo = source.trackTotalHitsUpTo() == null ? SearchContext.DEFAULT_TRACK_TOTAL_HITS_UP_TO : source.trackTotalHitsUpTo();
         matchTold = isCounted() && !isCountedFar() && lexical.hits().size() < lexical.total().value();
-        List<RankedDocsQueryBuilder.Doc> lookedUp = lexical.hits()
-            .stream()
-            .limit(end + ShortPage.SPARE)
-            .map(hit -> RankedDocsQueryBuilder.Doc.of(hit.doc(), null, LOOKED_UP))
-            .toList();
+        List<Ranking.Hit> lookedUp = lexical.hits().stream().limit(end + ShortPage.SPARE).toList();
         QueryBuilder callers = source.query();
-        source.query(QueryBuilders.disMaxQuery().add(knnQuery).add(new RankedDocsQueryBuilder(lookedUp, callers, true)))
+        source.query(LookedUp.with(knnQuery, lookedUp, callers))
             .from(0)
             .size(knn.k() + lookedUp.size())
             .trackTotalHits(false)
@@ -188,9 +178,9 @@ final class PageRound {
             for (ScoreDoc doc : found.topDocs().topDocs.scoreDocs) {
                 Object[] values = ((FieldDoc) doc).fields;
                 DocKey key = new DocKey(index, number, ((Number) values[SEQ_NO]).longValue());
-                float score = ((Number) values[SCORE]).floatValue();
+                Ranking.Hit hit = new Ranking.Hit(key, ((Number) values[SCORE]).floatValue());
                 places.put(key, new Place(i, doc.doc, matchTold && ((Number) values[MATCH]).longValue() == 1));
-                if (score != LOOKED_UP) neighbours.add(new Ranking.Hit(key, score));
+                if (LookedUp.isNeighbour(hit)) neighbours.add(hit);
             }
         }
         return true;

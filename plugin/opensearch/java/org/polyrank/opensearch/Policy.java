@@ -153,7 +153,7 @@ final class Policy {
 
     private void pin(List<String> ids) {
         if (ids.isEmpty()) return;
-        moved("pin", sorted(Comparator.comparingInt(entry -> ids.contains(entry.read.id()) ? ids.indexOf(entry.read.id()) : ids.size())));
+        moved("pin", sorted(Comparator.comparingInt(entry -> entry.read.isOneOf(ids) ? ids.indexOf(entry.read.id()) : ids.size())));
     }
 
     private List<Entry> sorted(Comparator<Entry> order) {

@@ -118,7 +118,7 @@ final class Reranking {
         Map<String, Object> question
     ) {
         List<String> ids = ext.explained();
-        int[] asked = IntStream.range(0, relevance.length).filter(i -> ids.contains(documents.get(i).id()) && !Double.isNaN(relevance[i])).toArray();
+        int[] asked = IntStream.range(0, relevance.length).filter(i -> documents.get(i).isOneOf(ids) && !Double.isNaN(relevance[i])).toArray();
         Occlusion occlusion = new Occlusion(Arrays.stream(asked).mapToObj(fields::get).toList());
         if (occlusion.texts().isEmpty()) return CompletableFuture.completedFuture(null);
         Map<String, Object> body = new LinkedHashMap<>(question);

@@ -5,7 +5,9 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
 import org.opensearch.action.search.SearchRequest;
 import org.opensearch.action.search.SearchResponse;
 import org.opensearch.action.search.SearchType;
@@ -175,8 +177,8 @@ final class SubSearches {
     /** Runs one sub-search; parts of it that failed or timed out are noted in the report under `stage`. */
     CompletableFuture<SearchResponse> run(String stage, SearchSourceBuilder source) {
         CompletableFuture<SearchResponse> outcome = new CompletableFuture<>();
-        start(stage, request(source).pipeline(SearchPipelineService.NOOP_PIPELINE_ID), outcome);
-        return deadline.watch(outcome);
+        start(request(source).pipeline(SearchPipelineService.NOOP_PIPELINE_ID), outcome);
+        return deadline.watch(noted(stage, outcome));
     }
 
     /** Runs one sub-search of {@link #lexical}, {@link #translated} or {@link #knn} and returns what it found, best first. */
@@ -188,36 +190,59 @@ final class SubSearches {
     CompletableFuture<Found> find(String stage, SearchSourceBuilder source, String pipeline) {
         if (pipeline != null) {
             CompletableFuture<SearchResponse> piped = new CompletableFuture<>();
-            start(stage, request(source).pipeline(pipeline), piped);
-            return deadline.watch(piped.thenApply(Found::of));
+            start(request(source).pipeline(pipeline), piped);
+            return deadline.watch(noted(stage, piped).thenApply(Found::of));
         }
         // rescorers allow no sort, and a search that begins with a phase for term statistics is not asked between query and fetch
         if (source.rescores() != null || original.searchType() == SearchType.DFS_QUERY_THEN_FETCH) return run(stage, source).thenApply(Found::of);
-        CompletableFuture<SearchResponse> response = new CompletableFuture<>();
         CompletableFuture<Found> early = new CompletableFuture<>();
         CompletableFuture<Found> outcome = new CompletableFuture<>();
-        SearchRequest request = request(EarlyHits.prepare(source));
-        request.setBatchedReduceSize(Integer.MAX_VALUE); // nothing is reduced before all shards have answered
-        EarlyHits.during(engine.threadPool().getThreadContext(), found -> {
+        CompletableFuture<SearchResponse> response = early(EarlyHits.prepare(source), found -> {
             early.complete(found);
             if (found.whole()) outcome.complete(found); // otherwise the response tells what failed
-        }, () -> start(stage, request, response));
-        response.whenComplete((value, error) -> {
+            return Set.of();
+        });
+        noted(stage, response).whenComplete((value, error) -> {
             if (error == null) outcome.complete(early.isDone() ? early.join() : Found.of(value)); // no shard to ask: no phase
             else outcome.completeExceptionally(error);
         });
         return deadline.watch(outcome);
     }
 
-    private void start(String stage, SearchRequest request, CompletableFuture<SearchResponse> outcome) {
-        if (deadline.isReached()) { // the shards are needed for the last search
-            outcome.completeExceptionally(deadline.reached());
-            return;
-        }
-        engine.client().search(request, ActionListener.wrap(response -> {
-            notePartial(stage, response);
-            outcome.complete(response);
-        }, outcome::completeExceptionally));
+    /**
+     * Runs a search of {@link #knn} that goes on to read these source paths of the documents that `wanted` names when it is given the hits.
+     * It is not given them when there is no shard to ask. What failed is not noted.
+     */
+    CompletableFuture<SearchResponse> read(SearchSourceBuilder source, List<String> sourcePaths, Function<Found, Set<DocKey>> wanted) {
+        EarlyHits.prepare(source)
+            .storedFields((StoredFieldsContext) null)
+            .seqNoAndPrimaryTerm(true)
+            .fetchSource(new FetchSourceContext(true, sourcePaths.toArray(String[]::new), null));
+        return deadline.watch(early(source, wanted));
+    }
+
+    private CompletableFuture<SearchResponse> early(SearchSourceBuilder prepared, Function<Found, Set<DocKey>> sink) {
+        CompletableFuture<SearchResponse> response = new CompletableFuture<>();
+        SearchRequest request = request(prepared);
+        request.setBatchedReduceSize(Integer.MAX_VALUE); // nothing is reduced before all shards have answered
+        EarlyHits.during(engine.threadPool().getThreadContext(), sink, () -> start(request, response));
+        return response;
+    }
+
+    private void start(SearchRequest request, CompletableFuture<SearchResponse> outcome) {
+        if (isTimeUp()) outcome.completeExceptionally(deadline.reached()); // the shards are needed for the last search
+        else engine.client().search(request, ActionListener.wrap(outcome::complete, outcome::completeExceptionally));
+    }
+
+    boolean isTimeUp() {
+        return deadline.isReached();
+    }
+
+    private CompletableFuture<SearchResponse> noted(String stage, CompletableFuture<SearchResponse> response) {
+        return response.thenApply(found -> {
+            notePartial(stage, found);
+            return found;
+        });
     }
 
     private SearchRequest request(SearchSourceBuilder source) {
@@ -236,7 +261,8 @@ final class SubSearches {
         return request;
     }
 
-    private void notePartial(String stage, SearchResponse response) {
+    /** Notes in the report what failed on some shards. */
+    void notePartial(String stage, SearchResponse response) {
         if (response.getFailedShards() > 0) {
             String first = response.getShardFailures().length == 0 ? "" : " (" + Report.inWords(response.getShardFailures()[0].getCause()) + ")";
             report.degraded(stage, response.getFailedShards() + " of " + response.getTotalShards() + " shards failed" + first);

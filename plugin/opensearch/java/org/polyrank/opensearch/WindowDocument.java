@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.opensearch.common.xcontent.support.XContentMapValues;
+import org.opensearch.search.SearchHit;
 
 /**
  * What was read of a document of the window.
@@ -14,6 +15,14 @@ import org.opensearch.common.xcontent.support.XContentMapValues;
  */
 record WindowDocument(String id, Map<String, Object> source, Set<String> rules) {
     static final WindowDocument GONE = new WindowDocument(null, Map.of(), Set.of());
+
+    static WindowDocument of(SearchHit hit) {
+        return new WindowDocument(hit.getId(), hit.hasSource() ? hit.getSourceAsMap() : Map.of(), Set.of(hit.getMatchedQueries()));
+    }
+
+    boolean isOneOf(List<String> ids) {
+        return id != null && ids.contains(id); // a list that cannot hold null does not look for it either
+    }
 
     /** The values of a path, as texts. */
     List<String> values(String path) {

@@ -1,30 +1,37 @@
 """Load and chaos: clients search a three-node cluster with two model services while parts of it die.
 
-    python -m bench.load --index products --queries demo/queries.jsonl [--seconds 60] [--clients 16] [--json FILE]
+    python -m bench.load --index products --queries demo/queries.jsonl [--seconds 60] [--clients 16] [--share .5]
+        [--svg FILE] [--json FILE]
 
 Needs `plugin up --nodes 3` with its service and an ingested index, whose replicas are set to 1. Starts a second
 service. During the run: a third in, one service is killed (SIGKILL) and the other hung for five seconds (SIGSTOP); half
 way, one node is killed; at two thirds all that died is started again. Clients ask the nodes in turn and ask the next
 one when a connection is refused, as any client of a cluster does; what counts as an error is an answer of 5xx.
+
+Without `--share` and `--rate` each client asks again as soon as it has its answer: more than the machine is able to,
+so that the time limit cuts searches before anything has died. `--rate` makes all clients together ask for so many
+searches a second; `--share` for that share of what they manage without pause, which is measured first. Then the share
+of degraded answers tells what the losses cost, and `recovered_s` how long.
 """
 
 import copy
 import itertools
 import json
 import os
+import random
 import signal
-import statistics
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import click
 import httpx
 
+from bench.load_report import Answer, Event, draw, level_before, periods, quantiles
 from plugin.capacity import PortWish, choose_ports
 from plugin.client import connect
 from plugin.model_service import service_log, start_service, wait_for_service
@@ -43,9 +50,9 @@ Json = dict[str, Any]
 
 @dataclass
 class Tally:
-    """What the clients saw; `times` are (seconds since the start, wall ms, degraded)."""
+    """What the clients saw."""
 
-    times: list[tuple[float, float, bool]] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
     stages: dict[str, list[float]] = field(default_factory=dict)
     statuses: Counter[int] = field(default_factory=Counter)
     refused: int = 0
@@ -53,18 +60,47 @@ class Tally:
     errors: list[str] = field(default_factory=list)
 
 
-def client(urls: list[str], path: str, texts: list[str], number: int, end: float, began: float, tally: Tally) -> None:
-    """Search until the end; one connection pool, the nodes in turn."""
-    nodes = itertools.cycle(urls[number % len(urls) :] + urls[: number % len(urls)])
+@dataclass(frozen=True)
+class Load:
+    """What is asked, by whom and when: `interval_s` lies between two searches of one client, 0 without pause."""
+
+    urls: list[str]
+    path: str
+    texts: list[str]
+    clients: int
+    interval_s: float = 0.0
+
+
+def ask(load: Load, seconds: float) -> Tally:
+    """Search for so long; return what the clients saw."""
+    tally, began = Tally(), time.monotonic()
+    threads = [
+        threading.Thread(target=client, args=(load, number, began, began + seconds, tally))
+        for number in range(load.clients)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return tally
+
+
+def client(load: Load, number: int, began: float, end: float, tally: Tally) -> None:
+    """Search until the end; one connection pool, the nodes in turn. A search that comes late delays those behind it."""
+    nodes = itertools.cycle(load.urls[number % len(load.urls) :] + load.urls[: number % len(load.urls)])
+    draw_pause = random.Random(number)
+    due = began + load.interval_s * number / load.clients
     with httpx.Client(timeout=30) as http:
-        for text in itertools.cycle(texts[number:] + texts[:number]):
+        for text in itertools.cycle(load.texts[number:] + load.texts[:number]):
+            time.sleep(max(0.0, due - time.monotonic()))
             if time.monotonic() >= end:
                 return
             body = {"query": plain_query(text), "size": 10, "_source": ["title"]}
             sent = time.monotonic()
-            for _ in range(len(urls) * 3):
+            due = sent + load.interval_s * draw_pause.uniform(0.5, 1.5)
+            for _ in range(len(load.urls) * 3):
                 try:
-                    answer = http.post(f"{next(nodes)}{path}", json=body)
+                    answer = http.post(f"{next(nodes)}{load.path}", json=body)
                     break
                 except httpx.TransportError:
                     tally.refused += 1
@@ -82,7 +118,8 @@ def note(answer: httpx.Response, sent: float, began: float, tally: Tally) -> Non
         tally.errors.append(f"{time.monotonic() - began:.1f} s: {answer.status_code} {answer.text[:300]}")
         return
     section = answer.json()["ext"]["polyrank"]
-    tally.times.append((sent - began, 1000 * (time.monotonic() - sent), section["degraded"] is not None))
+    wall_ms = 1000 * (time.monotonic() - sent)
+    tally.answers.append(Answer(sent - began, wall_ms, section["degraded"] is not None))
     if section["degraded"]:
         tally.reasons[section["degraded"].split(":")[0]] += 1
     for stage in STAGES:
@@ -109,59 +146,63 @@ def second_service(stack: Stack, first: str, home: Path) -> Daemon:
     return daemon
 
 
-def chaos(
-    stack: Stack, first: Daemon, second: Daemon, seconds: float, say: Callable[[str], None]
-) -> list[threading.Timer]:
-    """Plan the events; return the timers, started."""
-    node = stack.nodes[-1].daemon
+class Chaos:
+    """What dies and comes back during a run of so many seconds; `events` tells when it did, in seconds."""
 
-    def end(what: str, daemon: Daemon) -> None:
+    def __init__(self, stack: Stack, first: Daemon, second: Daemon, seconds: float) -> None:
+        self._stack, self._second = stack, second
+        self._began = time.monotonic()
+        self.events: list[Event] = []
+        plan: list[tuple[float, Callable[..., None], tuple[Any, ...]]] = [
+            (seconds / 3, self._end, ("first service killed", first)),
+            (seconds / 3 + 1, self._hang, ()),
+            (seconds / 2, self._end, (f"{stack.nodes[-1].name} killed", stack.nodes[-1].daemon)),
+            (seconds * 2 / 3, self._again, ()),
+        ]
+        self._timers = [threading.Timer(at, what, given) for at, what, given in plan]
+        for timer in self._timers:
+            timer.start()
+
+    def join(self) -> None:
+        """Wait until all has happened."""
+        for timer in self._timers:
+            timer.join()
+
+    def _say(self, what: str) -> None:
+        click.echo(f"{time.monotonic() - self._began:6.1f} s  {what}", err=True)
+
+    def _happened(self, what: str) -> None:
+        self.events.append(Event(time.monotonic() - self._began, what))
+        self._say(what)
+
+    def _end(self, what: str, daemon: Daemon) -> None:
         os.kill(daemon.pid, signal.SIGKILL)
-        say(f"killed {what}")
+        self._happened(what)
 
-    def hang() -> None:
-        os.kill(second.pid, signal.SIGSTOP)
-        say(f"hung the second service for {HANG_S:.0f} s")
-        threading.Timer(HANG_S, os.kill, (second.pid, signal.SIGCONT)).start()
+    def _hang(self) -> None:
+        os.kill(self._second.pid, signal.SIGSTOP)
+        self._say(f"second service hung for {HANG_S:.0f} s")
+        threading.Timer(HANG_S, os.kill, (self._second.pid, signal.SIGCONT)).start()
 
-    def again() -> None:
-        up(polyrank_home(), UpOptions(nodes=len(stack.nodes)), say)
-        say("everything runs again")
-
-    plan: list[tuple[float, Callable[..., None], tuple[Any, ...]]] = [
-        (seconds / 3, end, ("the first service", first)),
-        (seconds / 3 + 1, hang, ()),
-        (seconds / 2, end, (stack.nodes[-1].name, node)),
-        (seconds * 2 / 3, again, ()),
-    ]
-    timers = [threading.Timer(at, what, given) for at, what, given in plan]
-    for timer in timers:
-        timer.start()
-    return timers
+    def _again(self) -> None:
+        self._happened("restart")
+        up(polyrank_home(), UpOptions(nodes=len(self._stack.nodes)), self._say)
+        self._say("everything runs again")
 
 
-def quantiles(values: Sequence[float]) -> Json:
-    """p50, p95 and p99."""
-    cuts = statistics.quantiles(values, n=100)
-    return {"p50": round(cuts[49], 1), "p95": round(cuts[94], 1), "p99": round(cuts[98], 1), "n": len(values)}
-
-
-def report(tally: Tally, seconds: float) -> Json:
-    """Turn the tally into figures. `recovered_s` is the time from the restart to the last degraded answer."""
-    restart = seconds * 2 / 3
-    late = [at for at, _, degraded in tally.times if degraded and at >= restart]
-    quiet = [wall for at, wall, _ in tally.times if at < seconds / 3]
+def report(tally: Tally, events: Sequence[Event], seconds: float) -> Json:
+    """Turn the tally into figures."""
+    degraded = sum(answer.degraded for answer in tally.answers)
     return {
-        "queries_per_s": round(len(tally.times) / seconds, 1),
-        "wall_ms": quantiles([wall for _, wall, _ in tally.times]),
-        "wall_ms_before_chaos": quantiles(quiet),
+        "queries_per_s": round(len(tally.answers) / seconds, 1),
+        "wall_ms": quantiles([answer.wall_ms for answer in tally.answers]),
         "stages_ms": {stage: quantiles(values) for stage, values in tally.stages.items()},
         "statuses": dict(tally.statuses),
         "refused_connections": tally.refused,
-        "degraded": round(sum(degraded for _, _, degraded in tally.times) / max(1, len(tally.times)), 4),
-        "degraded_before_chaos": round(sum(d for at, _, d in tally.times if at < seconds / 3) / max(1, len(quiet)), 4),
+        "degraded": round(degraded / max(1, len(tally.answers)), 4),
+        "degraded_level_before": round(level_before(tally.answers, events), 4),
+        "periods": periods(tally.answers, events, seconds),
         "reasons": dict(tally.reasons),
-        "recovered_s": round(max(late) - restart, 1) if late else 0.0,
         "errors": tally.errors[:10],
     }
 
@@ -171,9 +212,24 @@ def report(tally: Tally, seconds: float) -> Json:
 @click.option("--queries", type=click.Path(exists=True, path_type=Path), required=True)
 @click.option("--seconds", default=60.0, show_default=True)
 @click.option("--clients", default=16, show_default=True)
+@click.option("--rate", type=float, help="Searches a second that all clients together ask for; default without pause.")
+@click.option("--share", type=float, help="Ask for this share of what the clients manage without pause.")
+@click.option("--calibrate", default=20.0, show_default=True, help="Seconds for which that is measured.")
 @click.option("--cache/--no-cache", default=True, show_default=True, help="Whether scores given before are used again.")
+@click.option("--svg", type=click.Path(path_type=Path), help="Draw the run there.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures there too.")
-def main(index: str, queries: Path, seconds: float, clients: int, cache: bool, json_path: Path | None) -> None:
+def main(
+    index: str,
+    queries: Path,
+    seconds: float,
+    clients: int,
+    rate: float | None,
+    share: float | None,
+    calibrate: float,
+    cache: bool,
+    svg: Path | None,
+    json_path: Path | None,
+) -> None:
     """Measure and print; exit 1 when a search was answered with anything but a 200."""
     stack, home = read_stack(), polyrank_home()
     if len(stack.nodes) < 3 or stack.service is None:
@@ -184,31 +240,30 @@ def main(index: str, queries: Path, seconds: float, clients: int, cache: bool, j
         http.get("/_cluster/health?wait_for_status=green&timeout=50s").raise_for_status()
     second = second_service(stack, stack.service.url, home / "load")
     path = f"/{index}/_search?search_pipeline={index if cache else uncached(index)}"
-    texts, tally = [query.text for query in read_queries(queries)], Tally()
-    began = time.monotonic()
-
-    def say(what: str) -> None:
-        click.echo(f"{time.monotonic() - began:6.1f} s  {what}", err=True)
-
-    timers = chaos(stack, stack.service.daemon, second, seconds, say)
+    load = Load(urls, path, [query.text for query in read_queries(queries)], clients)
+    found: Json = {"clients": clients, "seconds": seconds, "cache": cache}
     try:
-        threads = [
-            threading.Thread(target=client, args=(urls, path, texts, number, began + seconds, began, tally))
-            for number in range(clients)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        for timer in timers:
-            timer.join()
+        if share is not None:
+            ask(load, calibrate / 4)  # warms up
+            able = len(ask(load, calibrate).answers) / calibrate
+            found["able_queries_per_s"] = round(able, 1)
+            rate = share * able
+        if rate is not None:
+            found["asked_queries_per_s"] = round(rate, 1)
+            load = replace(load, interval_s=clients / rate)
+            ask(load, calibrate / 4)  # so that the run begins with the load it goes on with
+        chaos = Chaos(stack, stack.service.daemon, second, seconds)
+        tally = ask(load, seconds)
+        chaos.join()
     finally:
         running = read_stack()
         stop([second])
         if running.url and running.service:
             announce_service(running.url, [running.service.url])
-    found = report(tally, seconds)
+    found |= report(tally, chaos.events, seconds)
     click.echo(json.dumps(found, indent=1))
+    if svg:
+        svg.write_text(draw(tally.answers, chaos.events, seconds))
     if json_path:
         json_path.write_text(json.dumps(found, indent=1) + "\n")
     if tally.errors:

@@ -1,4 +1,4 @@
-"""What the tests of searches with a round less share: one search two ways, counted in the query phases of its shards."""
+"""What the tests of searches with a round less share: one search two ways, counted in query phases."""
 
 import copy
 import itertools

@@ -1,4 +1,4 @@
-"""The kNN search reads what is to be reranked: every answer, and every question to the service, is the same as without."""
+"""The kNN search reads what is to be reranked: answers and questions to the service are the same as without."""
 
 import random
 import time
@@ -25,7 +25,7 @@ def scripted(rig: Rig) -> None:
 
 
 def install(rig: Rig, **changes: Any) -> Rig:
-    """Make the pipelines `long` and `short`: the same, but that the first reads its documents by a search of their own."""
+    """Make the pipelines `long` and `short`: the first reads its documents by a search of their own."""
     config: Json = {
         "retrievers": [{"lexical": {}}, {"knn": {"field": "embedding"}}],
         "window": 50,

@@ -5,8 +5,9 @@
 
 Needs `plugin up --nodes 3` with its service and an ingested index, whose replicas are set to 1. Starts a second
 service. During the run: a third in, one service is killed (SIGKILL) and the other hung for five seconds (SIGSTOP); half
-way, one node is killed; at two thirds all that died is started again. Clients ask the nodes in turn and ask the next
-one when a connection is refused, as any client of a cluster does; what counts as an error is an answer of 5xx.
+way, one node is killed; at two thirds all that died is started again. The run lasts until 15 s after all is up. Clients
+ask the nodes in turn and ask the next one when a connection is refused, as any client of a cluster does; what counts as
+an error is an answer of 5xx.
 
 Without `--share` and `--rate` each client asks again as soon as it has its answer: more than the machine is able to,
 so that the time limit cuts searches before anything has died. `--rate` makes all clients together ask for so many
@@ -44,6 +45,8 @@ from rerank.evaluation.judgements import read_queries
 from rerank.home import polyrank_home
 
 HANG_S = 5.0
+AFTERWARDS_S = 15.0
+"""How long the clients go on when all that died is up again."""
 STAGES = ("understand", "lexical", "retrieve", "fetch", "rerank", "total")
 Json = dict[str, Any]
 
@@ -71,12 +74,15 @@ class Load:
     interval_s: float = 0.0
 
 
-def ask(load: Load, seconds: float) -> Tally:
-    """Search for so long; return what the clients saw."""
+def ask(load: Load, seconds: float, over: Callable[[], bool] = lambda: True) -> Tally:
+    """Search for so long, and on until `over`; return what the clients saw."""
     tally, began = Tally(), time.monotonic()
+
+    def ends() -> bool:
+        return time.monotonic() >= began + seconds and over()
+
     threads = [
-        threading.Thread(target=client, args=(load, number, began, began + seconds, tally))
-        for number in range(load.clients)
+        threading.Thread(target=client, args=(load, number, began, ends, tally)) for number in range(load.clients)
     ]
     for thread in threads:
         thread.start()
@@ -85,7 +91,7 @@ def ask(load: Load, seconds: float) -> Tally:
     return tally
 
 
-def client(load: Load, number: int, began: float, end: float, tally: Tally) -> None:
+def client(load: Load, number: int, began: float, ends: Callable[[], bool], tally: Tally) -> None:
     """Search until the end; one connection pool, the nodes in turn. A search that comes late delays those behind it."""
     nodes = itertools.cycle(load.urls[number % len(load.urls) :] + load.urls[: number % len(load.urls)])
     draw_pause = random.Random(number)
@@ -93,7 +99,7 @@ def client(load: Load, number: int, began: float, end: float, tally: Tally) -> N
     with httpx.Client(timeout=30) as http:
         for text in itertools.cycle(load.texts[number:] + load.texts[:number]):
             time.sleep(max(0.0, due - time.monotonic()))
-            if time.monotonic() >= end:
+            if ends():
                 return
             body = {"query": plain_query(text), "size": 10, "_source": ["title"]}
             sent = time.monotonic()
@@ -152,9 +158,10 @@ class Chaos:
     def __init__(self, stack: Stack, first: Daemon, second: Daemon, seconds: float) -> None:
         self._stack, self._second = stack, second
         self._began = time.monotonic()
+        self._up: float | None = None
         self.events: list[Event] = []
         plan: list[tuple[float, Callable[..., None], tuple[Any, ...]]] = [
-            (seconds / 3, self._end, ("first service killed", first)),
+            (seconds / 3, self._end, ("first service killed, second hung", first)),
             (seconds / 3 + 1, self._hang, ()),
             (seconds / 2, self._end, (f"{stack.nodes[-1].name} killed", stack.nodes[-1].daemon)),
             (seconds * 2 / 3, self._again, ()),
@@ -163,10 +170,9 @@ class Chaos:
         for timer in self._timers:
             timer.start()
 
-    def join(self) -> None:
-        """Wait until all has happened."""
-        for timer in self._timers:
-            timer.join()
+    def is_over(self) -> bool:
+        """Whether all runs again, and has for long enough to tell that nothing is felt any more."""
+        return self._up is not None and time.monotonic() >= self._up + AFTERWARDS_S
 
     def _say(self, what: str) -> None:
         click.echo(f"{time.monotonic() - self._began:6.1f} s  {what}", err=True)
@@ -186,8 +192,11 @@ class Chaos:
 
     def _again(self) -> None:
         self._happened("restart")
-        up(polyrank_home(), UpOptions(nodes=len(self._stack.nodes)), self._say)
-        self._say("everything runs again")
+        try:
+            up(polyrank_home(), UpOptions(nodes=len(self._stack.nodes)), self._say)
+            self._say("everything runs again")
+        finally:
+            self._up = time.monotonic()
 
 
 def report(tally: Tally, events: Sequence[Event], seconds: float) -> Json:
@@ -241,7 +250,7 @@ def main(
     second = second_service(stack, stack.service.url, home / "load")
     path = f"/{index}/_search?search_pipeline={index if cache else uncached(index)}"
     load = Load(urls, path, [query.text for query in read_queries(queries)], clients)
-    found: Json = {"clients": clients, "seconds": seconds, "cache": cache}
+    found: Json = {"clients": clients, "cache": cache}
     try:
         if share is not None:
             ask(load, calibrate / 4)  # warms up
@@ -253,17 +262,17 @@ def main(
             load = replace(load, interval_s=clients / rate)
             ask(load, calibrate / 4)  # so that the run begins with the load it goes on with
         chaos = Chaos(stack, stack.service.daemon, second, seconds)
-        tally = ask(load, seconds)
-        chaos.join()
+        tally = ask(load, seconds, chaos.is_over)
     finally:
         running = read_stack()
         stop([second])
         if running.url and running.service:
             announce_service(running.url, [running.service.url])
-    found |= report(tally, chaos.events, seconds)
+    lasted = max([seconds, *(answer.at_s for answer in tally.answers)])
+    found |= {"lasted_s": round(lasted, 1)} | report(tally, chaos.events, lasted)
     click.echo(json.dumps(found, indent=1))
     if svg:
-        svg.write_text(draw(tally.answers, chaos.events, seconds))
+        svg.write_text(draw(tally.answers, chaos.events, lasted))
     if json_path:
         json_path.write_text(json.dumps(found, indent=1) + "\n")
     if tally.errors:

@@ -1,10 +1,11 @@
 """One alias over several indices: the same id in both, filters of an alias, indices with other vectors or none."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from tests.node.engine_rig import Json, Rig, lamps, told
+from tests.node.engine_rig import Json, Rig, ids, knn, lamps, told
 
 pytestmark = pytest.mark.node
 LAMP: Json = {"match": {"title": "lamp"}}
@@ -52,6 +53,40 @@ def test_filter_of_an_alias_binds_every_retriever(indices: Rig, rig: Rig) -> Non
     found = rig.search({"query": LAMP, "size": 80}, index="reds")
     assert {hit["_source"]["colour"] for hit in found["hits"]["hits"]} == {"red"}
     assert any("knn.embedding" in hit["ranks"] for hit in told(found)["hits"])
+
+
+def neighbours(rig: Rig, index: str, **extra: Any) -> set[tuple[str, str]]:
+    body: Json = {"query": {"match": {"title": "nothing of the kind"}}, "size": 100, **extra}
+    found = rig.search(body, index=index) if index else rig.call("POST", "/_search", body, search_pipeline="shop")
+    assert told(found)["degraded"] is None
+    return {(hit["_index"], hit["_id"]) for hit in told(found)["hits"] if "knn.embedding" in hit["ranks"]}
+
+
+def test_who_sees_a_part_has_its_nearest_neighbours_and_not_what_is_left_of_those_of_all(
+    indices: Rig, rig: Rig
+) -> None:
+    rig.pipeline(retrievers=[{"lexical": {}}, {"knn": {"field": "embedding", "k": 2}}])
+    few: Json = {"terms": {"family": ["family2", "family7"]}}  # eight products of forty
+    parts = {str(lamp["_id"]) for lamp in lamps(40) if lamp["family"] in ("family2", "family7")}
+    assert len(parts) == 8
+    alias(rig, "few", "left", condition=few)
+    assert {key for _, key in neighbours(rig, "few")} <= parts
+    rig.service.vectors["nothing of the kind"] = lamps(40)[0]["embedding"]
+    assert ids(rig.plain({"query": knn(lamps(40)[0]["embedding"], 2)}, index="few")) == [], (
+        "it sees none of those of all"
+    )
+    assert len(neighbours(rig, "few")) == 2
+    alias(rig, "some", "left", condition={"term": {"family": "family5"}})
+    assert len(neighbours(rig, "few,some")) == 2
+    alias(rig, "mixed", "left", condition=few)
+    alias(rig, "mixed", "right")
+    found = neighbours(rig, "mixed")
+    assert {key for index, key in found if index == "left"} <= parts
+    assert len([index for index, _ in found if index == "left"]) == 2
+    assert len([index for index, _ in found if index == "right"]) == 2 * 2  # on each of its two shards
+    pit = rig.call("POST", "/few/_search/point_in_time", keep_alive="1m")["pit_id"]
+    assert neighbours(rig, "", pit={"id": pit}) == neighbours(rig, "few")
+    rig.call("DELETE", "/_search/point_in_time", {"pit_id": [pit]})
 
 
 @pytest.mark.parametrize(

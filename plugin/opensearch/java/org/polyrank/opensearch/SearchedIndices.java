@@ -1,15 +1,22 @@
 package org.polyrank.opensearch;
 
 import java.util.ArrayList;
-import java.util.Collection;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.function.Function;
 import org.opensearch.action.search.SearchContextId;
 import org.opensearch.action.search.SearchRequest;
 import org.opensearch.cluster.ClusterState;
+import org.opensearch.cluster.metadata.IndexMetadata;
 import org.opensearch.cluster.metadata.IndexNameExpressionResolver;
 import org.opensearch.core.common.io.stream.NamedWriteableRegistry;
 import org.opensearch.core.index.Index;
+import org.opensearch.index.query.BoolQueryBuilder;
+import org.opensearch.index.query.MatchAllQueryBuilder;
+import org.opensearch.index.query.QueryBuilder;
+import org.opensearch.index.query.QueryBuilders;
 import org.opensearch.search.internal.AliasFilter;
 
 /** Which indices a search reads, by name: those behind its aliases and patterns, or those of its point in time. */
@@ -26,11 +33,46 @@ record SearchedIndices(IndexNameExpressionResolver resolver, NamedWriteableRegis
 
     /** Whether the search reads any of its indices through an alias with a filter, so that its caller may not see all of them. */
     boolean areFiltered(SearchRequest request, ClusterState state) {
+        return filter(request, state, of(request, state)) != null;
+    }
+
+    /** What the filters of the search's aliases leave of these indices; null when that is all. */
+    QueryBuilder filter(SearchRequest request, ClusterState state, List<String> indices) {
+        Function<String, QueryBuilder> filters = filters(request, state);
+        Map<QueryBuilder, List<String>> seen = new LinkedHashMap<>(); // filter to the indices that it is for
+        for (String index : indices) {
+            QueryBuilder filter = filters.apply(index);
+            seen.computeIfAbsent(filter == null ? QueryBuilders.matchAllQuery() : filter, key -> new ArrayList<>()).add(index);
+        }
+        if (seen.keySet().stream().allMatch(MatchAllQueryBuilder.class::isInstance)) return null;
+        if (seen.size() == 1) return seen.keySet().iterator().next();
+        BoolQueryBuilder any = QueryBuilders.boolQuery();
+        seen.forEach((filter, own) -> any.should(new OnIndicesQueryBuilder(own, filter)));
+        return any;
+    }
+
+    private Function<String, QueryBuilder> filters(SearchRequest request, ClusterState state) {
         if (request.pointInTimeBuilder() != null) {
-            Collection<AliasFilter> filters = SearchContextId.decode(namedWriteableRegistry, request.pointInTimeBuilder().getId()).aliasFilter().values();
-            return filters.stream().anyMatch(filter -> filter.getQueryBuilder() != null);
+            Map<String, AliasFilter> byUuid = SearchContextId.decode(namedWriteableRegistry, request.pointInTimeBuilder().getId()).aliasFilter();
+            return index -> {
+                IndexMetadata metadata = state.metadata().index(index);
+                AliasFilter filter = metadata == null ? null : byUuid.get(metadata.getIndexUUID());
+                return filter == null ? null : filter.getQueryBuilder();
+            };
         }
         Set<String> named = resolver.resolveExpressions(state, request.indices());
-        return of(request, state).stream().anyMatch(index -> resolver.filteringAliases(state, index, named) != null);
+        return index -> {
+            String[] aliases = resolver.filteringAliases(state, index, named);
+            return aliases == null ? null : anyOf(state.metadata().index(index), aliases);
+        };
+    }
+
+    private static QueryBuilder anyOf(IndexMetadata index, String[] aliases) {
+        List<QueryBuilder> filters = new ArrayList<>();
+        for (String alias : aliases) filters.add(QueryBuilders.wrapperQuery(index.getAliases().get(alias).filter().string()));
+        if (filters.size() == 1) return filters.get(0);
+        BoolQueryBuilder any = QueryBuilders.boolQuery();
+        filters.forEach(any::should);
+        return any;
     }
 }

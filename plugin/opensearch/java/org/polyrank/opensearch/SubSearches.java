@@ -108,9 +108,13 @@ final class SubSearches {
         else match.field(field.substring(0, caret), Float.parseFloat(field.substring(caret + 1)));
     }
 
-    /** Nearest neighbours within the caller's conditions. JSON, so that nothing links to the k-NN plugin. */
+    /**
+     * Nearest neighbours within the caller's conditions and the filters of its aliases: these bind every search, but what they leave of the
+     * neighbours of all would be few. JSON, so that nothing links to the k-NN plugin.
+     */
     SearchSourceBuilder knn(RetrieverConfig.Knn config, float[] vector, VectorFields.Eligible eligible) {
         BoolQueryBuilder conditions = conditions(config);
+        if (eligible.filter() != null) conditions.filter(eligible.filter());
         try {
             XContentBuilder json = XContentFactory.jsonBuilder().startObject().startObject("knn").startObject(config.field());
             json.field("vector", vector).field("k", config.k());

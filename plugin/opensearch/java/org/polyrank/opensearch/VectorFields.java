@@ -12,6 +12,7 @@ import org.opensearch.cluster.ClusterState;
 import org.opensearch.cluster.metadata.IndexMetadata;
 import org.opensearch.cluster.service.ClusterService;
 import org.opensearch.common.xcontent.support.XContentMapValues;
+import org.opensearch.index.query.QueryBuilder;
 
 /** Decides which of the searched indices hold vectors that this query's vector may be compared with. */
 final class VectorFields {
@@ -25,8 +26,9 @@ final class VectorFields {
      * @param indices those to search, empty when there is none
      * @param all whether that is every index of the request
      * @param refused why an index is left out, in words
+     * @param filter what the filters of the search's aliases leave of them; null when that is all
      */
-    record Eligible(List<String> indices, boolean all, List<String> refused) {}
+    record Eligible(List<String> indices, boolean all, List<String> refused, QueryBuilder filter) {}
 
     private final ClusterService clusterService;
     private final SearchedIndices searched;
@@ -50,7 +52,7 @@ final class VectorFields {
             if (problem == null) indices.add(name);
             else refused.add(problem);
         }
-        return new Eligible(indices, refused.isEmpty(), refused);
+        return new Eligible(indices, refused.isEmpty(), refused, searched.filter(request, state, indices));
     }
 
     /** The vector fields that the mappings of the searched indices declare for us; throws what the resolver throws on an unknown index. */

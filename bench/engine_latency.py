@@ -204,8 +204,9 @@ def show(results: dict[str, dict[str, Json]]) -> None:
                 label = f"{system}, {part}"
                 click.echo(f"{label:<40}{value['p50']:>6.2f} {value['p95']:>8.2f} {value['n']:>8}")
         for system in (f"polyrank {name}" for name in PIPELINES):
-            ratio = found[system]["own"]["p50"] / found[STOCK]["wall"]["p50"]
-            click.echo(f"{system}, own / {STOCK}".ljust(60) + f"{ratio:.2f}")
+            for part in ("own", "own+lexical"):
+                ratio = found[system][part]["p50"] / found[STOCK]["wall"]["p50"]
+                click.echo(f"{system}, {part} / {STOCK}".ljust(60) + f"{ratio:.2f}")
 
 
 @click.command(help=__doc__)

@@ -11,8 +11,8 @@ an error is an answer of 5xx.
 
 Without `--share` and `--rate` each client asks again as soon as it has its answer: more than the machine is able to,
 so that the time limit cuts searches before anything has died. `--rate` makes all clients together ask for so many
-searches a second; `--share` for that share of what they manage without pause, which is measured first. Then the share
-of degraded answers tells what the losses cost, and `recovered_s` how long.
+searches a second; `--share` for that share of what they get without pause when nothing is cut short, which is measured
+first. Then the share of degraded answers tells what the losses cost, and `recovered_s` how long.
 """
 
 import copy
@@ -45,6 +45,8 @@ from rerank.evaluation.judgements import read_queries
 from rerank.home import polyrank_home
 
 HANG_S = 5.0
+AMPLE_MS = 20_000
+"""The time limit under which it is measured what the machine is able to: no search is cut short."""
 AFTERWARDS_S = 15.0
 """How long the clients go on when all that died is up again."""
 STAGES = ("understand", "lexical", "retrieve", "fetch", "rerank", "total")
@@ -72,6 +74,7 @@ class Load:
     texts: list[str]
     clients: int
     interval_s: float = 0.0
+    deadline_ms: int | None = None
 
 
 def ask(load: Load, seconds: float, over: Callable[[], bool] = lambda: True) -> Tally:
@@ -101,7 +104,9 @@ def client(load: Load, number: int, began: float, ends: Callable[[], bool], tall
             time.sleep(max(0.0, due - time.monotonic()))
             if ends():
                 return
-            body = {"query": plain_query(text), "size": 10, "_source": ["title"]}
+            body: Json = {"query": plain_query(text), "size": 10, "_source": ["title"]}
+            if load.deadline_ms is not None:
+                body["ext"] = {"polyrank": {"deadline_ms": load.deadline_ms}}
             sent = time.monotonic()
             due = sent + load.interval_s * draw_pause.uniform(0.5, 1.5)
             for _ in range(len(load.urls) * 3):
@@ -224,6 +229,7 @@ def report(tally: Tally, events: Sequence[Event], seconds: float) -> Json:
 @click.option("--rate", type=float, help="Searches a second that all clients together ask for; default without pause.")
 @click.option("--share", type=float, help="Ask for this share of what the clients manage without pause.")
 @click.option("--calibrate", default=20.0, show_default=True, help="Seconds for which that is measured.")
+@click.option("--deadline-ms", type=int, help="Time limit of each search; default the pipeline's.")
 @click.option("--cache/--no-cache", default=True, show_default=True, help="Whether scores given before are used again.")
 @click.option("--svg", type=click.Path(path_type=Path), help="Draw the run there.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures there too.")
@@ -235,6 +241,7 @@ def main(
     rate: float | None,
     share: float | None,
     calibrate: float,
+    deadline_ms: int | None,
     cache: bool,
     svg: Path | None,
     json_path: Path | None,
@@ -249,12 +256,13 @@ def main(
         http.get("/_cluster/health?wait_for_status=green&timeout=50s").raise_for_status()
     second = second_service(stack, stack.service.url, home / "load")
     path = f"/{index}/_search?search_pipeline={index if cache else uncached(index)}"
-    load = Load(urls, path, [query.text for query in read_queries(queries)], clients)
+    load = Load(urls, path, [query.text for query in read_queries(queries)], clients, deadline_ms=deadline_ms)
     found: Json = {"clients": clients, "cache": cache}
     try:
         if share is not None:
-            ask(load, calibrate / 4)  # warms up
-            able = len(ask(load, calibrate).answers) / calibrate
+            whole = replace(load, deadline_ms=AMPLE_MS)
+            ask(whole, calibrate / 4)  # warms up
+            able = len(ask(whole, calibrate).answers) / calibrate
             found["able_queries_per_s"] = round(able, 1)
             rate = share * able
         if rate is not None:

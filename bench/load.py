@@ -179,6 +179,10 @@ class Chaos:
         """Whether all runs again, and has for long enough to tell that nothing is felt any more."""
         return self._up is not None and time.monotonic() >= self._up + AFTERWARDS_S
 
+    def up_again_s(self) -> float | None:
+        """Seconds from the restart to where everything ran; None when it did not."""
+        return None if self._up is None else round(self._up - self._began - self.events[-1].at_s, 1)
+
     def _say(self, what: str) -> None:
         click.echo(f"{time.monotonic() - self._began:6.1f} s  {what}", err=True)
 
@@ -277,7 +281,7 @@ def main(
         if running.url and running.service:
             announce_service(running.url, [running.service.url])
     lasted = max([seconds, *(answer.at_s for answer in tally.answers)])
-    found |= {"lasted_s": round(lasted, 1)} | report(tally, chaos.events, lasted)
+    found |= {"lasted_s": round(lasted, 1), "restart_took_s": chaos.up_again_s()} | report(tally, chaos.events, lasted)
     click.echo(json.dumps(found, indent=1))
     if svg:
         svg.write_text(draw(tally.answers, chaos.events, lasted))

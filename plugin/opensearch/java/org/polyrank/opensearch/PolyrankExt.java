@@ -1,6 +1,5 @@
 package org.polyrank.opensearch;
 
-import com.fasterxml.jackson.core.exc.StreamConstraintsException;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -79,8 +78,10 @@ final class PolyrankExt extends SearchExtBuilder {
     private static Map<String, Object> read(XContentParser parser) throws IOException {
         try {
             return parser.map();
-        } catch (StreamConstraintsException e) {
-            throw new ParsingException(parser.getTokenLocation(), "[ext." + NAME + "] cannot be read: " + e.getOriginalMessage());
+        } catch (IOException | RuntimeException e) {
+            if (!e.getClass().getSimpleName().equals("StreamConstraintsException")) throw e; // Jackson's package differs among OpenSearch 3.x
+            String reason = e.getMessage().lines().findFirst().orElse("");
+            throw new ParsingException(parser.getTokenLocation(), "[ext." + NAME + "] cannot be read: " + reason);
         }
     }
 

@@ -9,13 +9,14 @@ from rerank.protocols import Translator
 from rerank.translation.chain import Budget, Chain, Limited, Spent
 from rerank.translation.ctranslate import NeuralTranslator
 from rerank.translation.libretranslate import LibreTranslate
+from rerank.translation.onnx_translator import load_onnx_translator
 
-DICTIONARIES, LIBRETRANSLATE, NEURAL = "dictionaries", "libretranslate", "ctranslate2"
+DICTIONARIES, LIBRETRANSLATE, NEURAL, ONNX = "dictionaries", "libretranslate", "ctranslate2", "onnx"
 
 
 class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One `[[translation.engine]]`: `kind` is dictionaries (glossaries, too), libretranslate (`url`, `api_key`) or
-    ctranslate2 (`model`: a folder or hub id, with `source` and `target` for a Marian model, and `device`)."""
+    """One `[[translation.engine]]`: `kind` is dictionaries (glossaries, too), libretranslate (`url`, `api_key`),
+    ctranslate2 or onnx (`model`: a folder or hub id, with `source` and `target` for a Marian model, and `device`)."""
 
     kind: str
     url: str | None = None
@@ -66,10 +67,11 @@ def _engine(config: EngineConfig, dictionaries: Callable[[], Translator]) -> Tra
         return dictionaries()
     if config.kind == LIBRETRANSLATE:
         return LibreTranslate(_needed(config, "url"), api_key=config.api_key)
-    if config.kind == NEURAL:
+    if config.kind in (NEURAL, ONNX):
         pair = (config.source, config.target) if config.source and config.target else None
-        return NeuralTranslator(_needed(config, "model"), pair, device=config.device)
-    known: Sequence[str] = (DICTIONARIES, LIBRETRANSLATE, NEURAL)
+        load = NeuralTranslator if config.kind == NEURAL else load_onnx_translator
+        return load(_needed(config, "model"), pair, device=config.device)
+    known: Sequence[str] = (DICTIONARIES, LIBRETRANSLATE, NEURAL, ONNX)
     raise IngestError(f"the translation engine {config.kind!r} is not known; choose among {', '.join(known)}")
 
 

@@ -1,12 +1,12 @@
-"""A model bundle is a folder: manifest.json, model.onnx, tokenizer.json (of models that read text), README.md. Loading
-verifies every hash."""
+"""A model bundle is a folder: manifest.json, model.onnx (of a translator encoder.onnx and decoder.onnx), tokenizer.json
+(of models that read text), README.md. Loading verifies every hash."""
 
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,10 +15,24 @@ from rerank.manifest import Manifest, Task
 
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
+ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
 TOKENIZER = "tokenizer.json"
+TARGET_TOKENIZER = "target_tokenizer.json"
+"""Of a translator that writes other pieces than it reads."""
 MODEL_CARD = "README.md"
 MODELS = Path(__file__).parent / "models"
 """The bundles that ship with polyrank."""
+
+NEEDED: Mapping[Task, tuple[str, ...]] = {
+    "embed": (MODEL, TOKENIZER),
+    "embed-image": (MODEL,),
+    "rerank": (MODEL, TOKENIZER),
+    "translate": (ENCODER, DECODER, TOKENIZER),
+}
+"""The files that a bundle for a task must list."""
+
+SEARCH_TASKS: tuple[Task, ...] = ("embed", "rerank")
+"""What is trained, quantized by its ranking, evaluated and packaged."""
 
 PICKLES = frozenset({".bin", ".ckpt", ".dill", ".joblib", ".pickle", ".pkl", ".pt", ".pth"})
 """Kinds that may be pickles, which run code when opened: refused even when listed."""
@@ -40,12 +54,12 @@ class Bundle:
         return self.manifest.fingerprint
 
 
-def load_bundle(path: Path, task: Task | None = None) -> Bundle:
+def load_bundle(path: Path, task: Task | Collection[Task] | None = None) -> Bundle:
     """Read and verify a bundle; does not start the model.
 
     Args:
         path: the bundle's folder.
-        task: what the model must be for; any when None.
+        task: what the model must be for, one of several; any when None.
 
     Raises:
         BundleError: the folder or a file is missing, a hash differs, a file of a dangerous kind lies there,
@@ -59,14 +73,15 @@ def load_bundle(path: Path, task: Task | None = None) -> Bundle:
     except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"cannot read {manifest_path}: {error}") from error
     manifest = Manifest.from_json(data, str(manifest_path))
-    if task is not None and manifest.task != task:
-        raise BundleError(f"{path} is a bundle to {manifest.task}, one to {task} is needed")
+    wanted = (task,) if isinstance(task, str) else task
+    if wanted is not None and manifest.task not in wanted:
+        raise BundleError(f"{path} is a bundle to {manifest.task}, one to {' or '.join(wanted)} is needed")
     _verify(path, manifest)
     return Bundle(path, manifest)
 
 
 def _verify(path: Path, manifest: Manifest) -> None:
-    for name in (MODEL,) if manifest.task == "embed-image" else (MODEL, TOKENIZER):
+    for name in NEEDED[manifest.task]:
         if name not in manifest.files:
             raise BundleError(f"{path / MANIFEST} lists no hash for {name}; export the model again")
     for entry in sorted(path.iterdir()):

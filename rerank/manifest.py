@@ -12,7 +12,7 @@ from rerank.template import DEFAULT_TEMPLATE, DocumentTemplate
 
 FORMAT = 1
 
-Task = Literal["embed", "embed-image", "rerank"]
+Task = Literal["embed", "embed-image", "rerank", "translate"]
 Pooling = Literal["mean", "cls"]
 Activation = Literal["sigmoid", "identity"]
 
@@ -39,6 +39,33 @@ class ImageInput:
         return {"size": self.size, "mean": list(self.mean), "std": list(self.std)}
 
 
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """How a translator reads and writes: token ids of the start, the end and the padding of a text, of an unknown
+    piece, and how many tokens it has (ids of its tokenizer from `tokens` on are unknown to it).
+
+    `pair` is the source and target (BCP 47) of a model of one pair, None where its files do not say. `languages` of a
+    model of many: BCP 47 to the id of the token that stands before a text to read, and begins one that is written.
+    """
+
+    start: int
+    end: int
+    padding: int
+    unknown: int
+    tokens: int
+    pair: tuple[str, str] | None = None
+    languages: Mapping[str, int] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the manifest's form."""
+        ids = {"start": self.start, "end": self.end, "padding": self.padding, "unknown": self.unknown}
+        return ids | {
+            "tokens": self.tokens,
+            "pair": list(self.pair) if self.pair else None,
+            "languages": dict(self.languages),
+        }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """What a bundle says of itself. `files` maps file name to sha256 hex; `training` and `metrics` are free
@@ -46,8 +73,8 @@ class Manifest:
     `tokenizer` settings of the torch model, by which training goes on from an fp32 bundle; empty where nobody said.
     `weight_bits` is how many bits of each int8 weight are used: 8, or 7.
 
-    An image encoder has `image` and neither template nor `max_length`; `space` is the fingerprint of the text embedder
-    whose vectors its own may be compared with, None when there is none.
+    A translator has `generation` and no template. An image encoder has `image` and neither template nor `max_length`;
+    `space` is the fingerprint of the text embedder whose vectors its own may be compared with, None when there is none.
     """
 
     name: str
@@ -63,6 +90,7 @@ class Manifest:
     activation: Activation | None = None
     calibration: Calibration | None = None
     image: ImageInput | None = None
+    generation: Generation | None = None
     space: str | None = None
     query_prefix: str = ""
     document_prefix: str = ""
@@ -78,7 +106,7 @@ class Manifest:
         data = self.to_json()
         shaping = ("task", "template", "query_prefix", "document_prefix", "max_length", "pooling", "dimension")
         kept = {key: data.get(key) for key in (*shaping, "activation", "calibration", "files")}
-        kept |= {"image": data["image"]} if self.image else {}
+        kept |= {key: data[key] for key in ("image", "generation") if key in data}
         return "sha256:" + hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
@@ -101,6 +129,8 @@ class Manifest:
         if self.image is not None:
             return data | {"dimension": self.dimension, "image": self.image.to_json(), "space": self.space} | made
         data["max_length"] = self.max_length
+        if self.generation is not None:
+            return data | {"generation": self.generation.to_json()} | made
         if self.task == "embed":
             data |= {"pooling": self.pooling, "dimension": self.dimension}
         else:
@@ -136,6 +166,9 @@ class Manifest:
             return cls(
                 **_common(read), dimension=read.count("dimension"), image=read.image("image"), space=read.space()
             )
+        if task == "translate":
+            length = read.count("max_length")
+            return cls(**_common(read), max_length=length, generation=read.generation("generation"))
         try:
             template = DocumentTemplate.from_json(data.get("template"))
         except ModelInputError as error:
@@ -233,9 +266,34 @@ class _Reader:
         inner = _Reader(self.mapping(key), self.where)
         return ImageInput(inner.count("size"), inner.channels("mean"), inner.channels("std"))
 
+    def generation(self, key: str) -> Generation:
+        inner = _Reader(self.mapping(key), self.where)
+        pair = inner.data.get("pair")
+        if pair is not None and not (isinstance(pair, list) and len(pair) == 2 and all(map(_is_text, pair))):
+            raise inner.wrong("pair", "two languages")
+        languages = inner.mapping("languages")
+        tokens = inner.count("tokens")
+        codes = _Reader(languages, self.where)
+        return Generation(
+            **{name: inner.token(name, tokens) for name in ("start", "end", "padding", "unknown")},
+            tokens=tokens,
+            pair=(pair[0], pair[1]) if pair else None,
+            languages={code: codes.token(code, tokens) for code in languages},
+        )
+
+    def token(self, key: str, tokens: int) -> int:
+        value = self.data.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < tokens:
+            raise self.wrong(key, f"a token's id below {tokens}")
+        return value
+
     def channels(self, key: str) -> tuple[float, float, float]:
         value = self.data.get(key)
         numbers = [one for one in value if isinstance(one, int | float)] if isinstance(value, list) else []
         if len(numbers) != 3 or not all(map(math.isfinite, numbers)) or (key == "std" and min(numbers) <= 0):
             raise self.wrong(key, "three numbers, one a channel")
         return float(numbers[0]), float(numbers[1]), float(numbers[2])
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)

@@ -88,8 +88,8 @@ class Session:
         output: NDArray[np.float32] = self._session.run(None, self._declared(inputs))[0]
         return output.astype(np.float32, copy=False)
 
-    def run_named(self, inputs: Mapping[str, NDArray[Any]], names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        """Run one padded batch and return the outputs of these names."""
+    def run_named(self, inputs: Mapping[str, NDArray[Any]], names: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Run one padded batch and return the outputs of these names, as the graph gives them."""
         return dict(zip(names, self._session.run(list(names), self._declared(inputs)), strict=True))
 
     def _declared(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -62,6 +62,10 @@ class Tokenizer:
         limit = self._characters
         return self._encode([(pair.query[:limit], pair.document[:limit]) for pair in pairs])
 
+    def decode(self, sequences: Sequence[Sequence[int]]) -> list[str]:
+        """Return the text of each sequence of ids, special tokens left out."""
+        return [str(text) for text in self._tokenizer.decode_batch([list(ids) for ids in sequences])]
+
     def _encode(self, inputs: list[str] | list[tuple[str, str]]) -> list[Tokens]:
         try:
             encodings: list[Encoding] = self._tokenizer.encode_batch_fast(inputs)

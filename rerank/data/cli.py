@@ -146,7 +146,7 @@ def mine(
 @click.option("--through", multiple=True, help="Language to translate into and back from; repeatable.")
 @click.option("--from", "source", default="en", show_default=True, help="Language of the queries that are translated.")
 @click.option("--libretranslate", help="Address of a service. Default: the installed dictionaries and glossaries.")
-@click.option("--nllb", type=FILE, help="Folder of an NLLB model for CTranslate2, instead.")
+@click.option("--nllb", type=FILE, help="Folder of an NLLB model, a bundle or CTranslate2's, instead.")
 @seed_option
 @ending
 def augment(

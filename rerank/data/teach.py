@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank.bundle import load_bundle
+from rerank.bundle import SEARCH_TASKS, load_bundle
 from rerank.cross_encoder import CrossEncoder
 from rerank.data.journal import Remember, forget
 from rerank.embedder import SentenceEmbedder
@@ -30,7 +30,7 @@ def load_teacher(path: Path) -> Teacher:
     Raises:
         BundleError: it is no bundle, or was changed.
     """
-    bundle = load_bundle(path)
+    bundle = load_bundle(path, SEARCH_TASKS)
     if bundle.manifest.task == "rerank":
         scorer = CrossEncoder(bundle, EVERY_CORE)
         return lambda pairs: scorer.score([Pair(pair.query, scorer.template.render(pair.fields)) for pair in pairs])

@@ -48,7 +48,9 @@ def verify(
 @click.argument("model")
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option(
-    "--task", type=click.Choice(["embed", "rerank"]), help="What the model is for; default: as its files say."
+    "--task",
+    type=click.Choice(["embed", "rerank", "translate"]),
+    help="What the model is for; default: as its files say.",
 )
 @click.option("--fp16", is_flag=True, help="For GPUs: fp16 with fused attention, measured against fp32.")
 @candidate_options("Your own pairs, to compare with the original on; default: built-in ones.")
@@ -65,12 +67,14 @@ def export_onnx(
 ) -> None:
     """Export MODEL as a bundle in OUT: a folder, a name on the hub, or with --fp16 an fp32 bundle.
 
-    The ONNX model is compared with the original on real pairs: when they differ, nothing is written.
+    The ONNX model is compared with the original on real pairs: when they differ, nothing is written. Of Marian and
+    NLLB models it makes bundles to translate, compared on built-in texts.
     """
     from rerank.bundle import MANIFEST, load_bundle, refuse_foreign_folder
     from rerank.errors import BundleError
     from rerank.evaluation.candidates import CandidateFiles
     from rerank.exporting.export import export
+    from rerank.exporting.translator import is_translator
     from rerank.quantization.quantize import quantize
 
     refuse_foreign_folder(out)
@@ -78,6 +82,8 @@ def export_onnx(
     if made and not fp16:
         raise BundleError(f"{model} is a bundle already; give --fp16 for GPUs, or reduce it with `rerank quantize`")
     texts = CandidateFiles(candidates, queries, qrels) if candidates else None
+    if fp16 and not made and is_translator(model):
+        raise BundleError(f"{model} is a model to translate, of which no fp16 form is made; leave out --fp16")
     with Console(stderr=True).status(f"reading {model}") as status, tempfile.TemporaryDirectory() as scratch:
         if made:
             bundle = load_bundle(Path(model), task)

@@ -20,6 +20,7 @@ from rerank.exporting.onnx_file import LARGEST_FILE, load_model, save_model
 from rerank.exporting.parity import check_parity
 from rerank.exporting.samples import SAMPLE_PAIRS
 from rerank.exporting.source import POLYRANK_JSON, Source, import_torch, input_names, load_source, module
+from rerank.exporting.translator import check_translator, export_translator, is_translator, load_translator_source
 from rerank.manifest import Calibration, Manifest, Task
 from rerank.template import DEFAULT_TEMPLATE, DocumentTemplate
 from rerank.tokenize import Tokenizer
@@ -44,7 +45,7 @@ def export(
     Args:
         model: a folder (sentence-transformers or transformers layout), or a name on the model hub.
         out: the bundle's folder.
-        task: embed or rerank; None takes it from the model's files.
+        task: embed, rerank or translate; None takes it from the model's files.
         texts: the queries and documents to compare on; None takes built-in ones.
         report: is told what is being done.
         largest_file: bytes from which on the weights go into a file of their own.
@@ -55,6 +56,12 @@ def export(
         JudgementError: `texts` cannot be read.
     """
     refuse_foreign_folder(out)
+    if task == "translate" or is_translator(model):
+        if task not in (None, "translate") or texts is not None:
+            raise BundleError(
+                f"{model} is a model to translate: give neither --task {task or 'embed'} nor --candidates"
+            )
+        return export_translator(model, out, report=report, largest_file=largest_file)
     with tempfile.TemporaryDirectory() as scratch:
         source = load_source(model, task, Path(scratch))
         manifest = _manifest(source)
@@ -98,6 +105,8 @@ def verify_against(
         JudgementError: `texts` cannot be read.
     """
     loaded = load_bundle(bundle)
+    if loaded.manifest.task == "translate":
+        return check_translator(load_translator_source(model), loaded)
     with tempfile.TemporaryDirectory() as scratch:
         source = load_source(model, loaded.manifest.task, Path(scratch))
         length = {"max_length": loaded.manifest.max_length}

@@ -8,6 +8,7 @@ from rerank.bundle import MODEL
 from rerank.errors import BundleError, MissingExtraError
 
 WEIGHTS = f"{MODEL}.data"
+"""A model's file of weights is named after it."""
 LARGEST_FILE = 1_900_000_000
 """Bytes; a protobuf message ends at 2 GiB, so larger models put their weights beside it."""
 
@@ -42,19 +43,20 @@ def load_model(path: Path) -> Any:
     return model
 
 
-def save_model(model: Any, folder: Path, *, largest: int = LARGEST_FILE) -> Mapping[str, Path]:
-    """Write a model as `model.onnx`, with its weights in `model.onnx.data` when it is larger than `largest` bytes.
+def save_model(model: Any, folder: Path, *, largest: int = LARGEST_FILE, name: str = MODEL) -> Mapping[str, Path]:
+    """Write a model as `model.onnx` or `name`, with its weights in `model.onnx.data` when it is larger than `largest`
+    bytes.
 
     Returns:
         File name in a bundle to the file written.
     """
-    onnx, target = import_onnx(), folder / MODEL
+    onnx, target, weights = import_onnx(), folder / name, f"{name}.data"
     if model.ByteSize() <= largest:
         onnx.save(model, str(target))
-        return {MODEL: target}
-    (folder / WEIGHTS).unlink(missing_ok=True)  # onnx would append to it
-    onnx.save(model, str(target), save_as_external_data=True, location=WEIGHTS, size_threshold=1024)
-    return {MODEL: target, WEIGHTS: folder / WEIGHTS}
+        return {name: target}
+    (folder / weights).unlink(missing_ok=True)  # onnx would append to it
+    onnx.save(model, str(target), save_as_external_data=True, location=weights, size_threshold=1024)
+    return {name: target, weights: folder / weights}
 
 
 def model_files(bundle: Path) -> Mapping[str, Path]:

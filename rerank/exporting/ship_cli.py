@@ -50,10 +50,10 @@ def card(bundle: Path, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def package(bundle: Path, out: Path, target: str, cluster_version: str | None, url: str | None, as_json: bool) -> None:
     """Write BUNDLE as a zip with its registration body into OUT, for a cluster without polyrank's plugin."""
-    from rerank.bundle import load_bundle
+    from rerank.bundle import SEARCH_TASKS, load_bundle
     from rerank.exporting.package import package_for_ml_commons
 
-    made = package_for_ml_commons(load_bundle(bundle), out, cluster_version=cluster_version, url=url)
+    made = package_for_ml_commons(load_bundle(bundle, SEARCH_TASKS), out, cluster_version=cluster_version, url=url)
     for warning in made.warnings:
         click.echo(f"warning: {warning}", err=True)
     result = {"for": target, "zip": str(made.archive), "warnings": list(made.warnings), "register": made.body}

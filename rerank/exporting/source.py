@@ -69,15 +69,15 @@ def load_source(model: str, task: Task | None, scratch: Path) -> Source:
     torch, transformers = import_torch()
     if not Path(model).is_dir() and not HUB_NAME.fullmatch(model):
         raise BundleError(f"there is no folder {model}, and a model on the hub is named `owner/name`")
-    settings = _read_json(_file(model, POLYRANK_JSON))
-    pooling = _read_json(_file(model, "1_Pooling/config.json"))
+    settings = read_json(model_file(model, POLYRANK_JSON))
+    pooling = read_json(model_file(model, "1_Pooling/config.json"))
     name = str(settings.get("name") or (Path(model).resolve().name if Path(model).is_dir() else model.split("/")[-1]))
     try:
         config = transformers.AutoConfig.from_pretrained(model)
         scores = any("SequenceClassification" in item for item in config.architectures or ())
         task = task or cast(Task, settings.get("task")) or ("rerank" if scores and not pooling else "embed")
         kind = transformers.AutoModelForSequenceClassification if task == "rerank" else transformers.AutoModel
-        with _without_bars(transformers):
+        with quiet(transformers):
             loaded, info = kind.from_pretrained(
                 model,
                 attn_implementation="eager",
@@ -93,7 +93,7 @@ def load_source(model: str, task: Task | None, scratch: Path) -> Source:
     if (activation := settings.get("activation", "sigmoid")) not in get_args(Activation):
         known = " or ".join(get_args(Activation))
         raise BundleError(f"{POLYRANK_JSON} of {model} has the activation {activation!r}, which must be {known}")
-    sentence = _read_json(_file(model, "sentence_bert_config.json"))
+    sentence = read_json(model_file(model, "sentence_bert_config.json"))
     merged = {"max_length": sentence.get("max_seq_length"), "pooling": _pooling(pooling)} | dict(settings)
     merged["max_length"] = min(int(merged["max_length"] or DEFAULT_MAX_LENGTH), _positions(loaded.config))
     return Source(loaded.eval(), task, merged, scratch / TOKENIZER, tokenizer, name)
@@ -143,7 +143,7 @@ def torch_output(source: Source, inputs: Inputs) -> NDArray[np.float32]:
 
 
 @contextmanager
-def _without_bars(transformers: Any) -> Iterator[None]:
+def quiet(transformers: Any) -> Iterator[None]:
     """Keep the library's own progress bars and tables of weights off stderr, where ours are."""
     logging = transformers.utils.logging
     shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
@@ -181,7 +181,7 @@ def _positions(config: Any) -> int:
     return rows - int(config.pad_token_id or 0) - 1 if config.model_type in OFFSET_POSITIONS else rows
 
 
-def _file(model: str, name: str) -> Path | None:
+def model_file(model: str, name: str) -> Path | None:
     """Return a file of a folder or of the hub's copy on this machine or on the hub; None when it is not there."""
     if Path(model).is_dir():
         return Path(model) / name
@@ -194,7 +194,8 @@ def _file(model: str, name: str) -> Path | None:
     return Path(found) if found else None
 
 
-def _read_json(path: Path | None) -> Mapping[str, Any]:
+def read_json(path: Path | None) -> Mapping[str, Any]:
+    """Return a JSON object of a model's folder, empty where there is none. Raises BundleError when it is none."""
     if path is None or not path.is_file():
         return {}
     try:

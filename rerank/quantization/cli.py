@@ -11,6 +11,16 @@ from rich.table import Table
 
 from rerank.evaluation.command_options import candidate_options
 
+COLUMNS = {
+    "variant": "variant",
+    "megabytes": "MB",
+    "cpu_ms_per_100": "CPU ms per 100",
+    "ndcg_share": "share of nDCG@10",
+    "tau": "tau",
+    "cosine": "cosine",
+    "same_tokens": "same tokens",
+}
+
 
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
@@ -27,6 +37,7 @@ from rerank.evaluation.command_options import candidate_options
 @click.option("--ndcg", default=0.995, show_default=True, help="Least share of the fp32 nDCG@10, in each language.")
 @click.option("--tau", default=0.95, show_default=True, help="Least mean Kendall's tau to the fp32 order (rerankers).")
 @click.option("--cosine", default=0.999, show_default=True, help="Least mean cosine to the fp32 vectors (embedders).")
+@click.option("--same-tokens", default=0.97, show_default=True, help="Least share of the fp32 tokens (translators).")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def quantize(
     bundle: Path,
@@ -38,6 +49,7 @@ def quantize(
     ndcg: float,
     tau: float,
     cosine: float,
+    same_tokens: float,
     as_json: bool,
 ) -> None:
     """Reduce an fp32 BUNDLE to the fastest form that keeps its quality, in OUT.
@@ -45,23 +57,31 @@ def quantize(
     Several forms are tried; the table of them goes into the manifest. When none keeps the quality, nothing is written.
     """
     from rerank.bundle import load_bundle
-    from rerank.evaluation.candidates import read_candidates
+    from rerank.errors import BundleError
+    from rerank.evaluation.candidates import read_candidates, sample_lists
     from rerank.quantization.quality import Budget
     from rerank.quantization.quantize import Target
     from rerank.quantization.quantize import quantize as run
+    from rerank.quantization.translator import quantize_translator
 
-    template = load_bundle(bundle).manifest.template
-    lists = read_candidates(candidates, template, queries=queries, qrels=qrels) if candidates else None
+    manifest = load_bundle(bundle).manifest
+    lists = read_candidates(candidates, manifest.template, queries=queries, qrels=qrels) if candidates else None
     console = Console(stderr=True)
     with console.status("reading") as status:
-        made = run(
-            bundle,
-            out,
-            target=cast(Target, target),
-            lists=lists,
-            budget=Budget(ndcg, tau, cosine),
-            report=status.update,
-        )
+        if manifest.task == "translate":
+            if target != "cpu":
+                raise BundleError("a translator is reduced --for cpu alone; on a GPU run the fp32 bundle")
+            texts = [text for item in lists or sample_lists() for text in (item.query.text, *item.documents)]
+            made = quantize_translator(bundle, out, texts, least=same_tokens, report=status.update)
+        else:
+            made = run(
+                bundle,
+                out,
+                target=cast(Target, target),
+                lists=lists,
+                budget=Budget(ndcg, tau, cosine),
+                report=status.update,
+            )
     measured = made.manifest.metrics[f"{made.manifest.precision}_to_fp32"]
     size = sum(file.stat().st_size for file in made.path.iterdir())
     result = {"bundle": str(made.path), "bytes": size, "fingerprint": made.fingerprint, **measured}
@@ -73,12 +93,12 @@ def quantize(
 
 def _print(result: dict[str, Any]) -> None:
     table = Table(box=SIMPLE_HEAD)
-    for column in ("variant", "MB", "CPU ms per 100", "share of nDCG@10", "tau", "cosine", ""):
-        table.add_column(column)
+    shown = {key: name for key, name in COLUMNS.items() if key in result["tried"][0]}
+    for name in (*shown.values(), ""):
+        table.add_column(name)
     for row in result["tried"]:
         chosen = "chosen" if row["variant"] == result["variant"] else row["refused"] or ""
-        numbers = (row["megabytes"], row["cpu_ms_per_100"], row["ndcg_share"], row["tau"], row.get("cosine", ""))
-        table.add_row(row["variant"], *map(str, numbers), chosen)
+        table.add_row(*(str(row[key]) for key in shown), chosen)
     Console(width=120).print(table)
     for key in ("bundle", "bytes", "fingerprint", "fp32_cpu_ms_per_100"):
         click.echo(f"{key}: {result[key]}")

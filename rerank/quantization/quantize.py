@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rerank.batching import Inputs, pad, plan_batches
-from rerank.bundle import TOKENIZER, Bundle, load_bundle, refuse_foreign_folder, write_bundle
+from rerank.bundle import SEARCH_TASKS, TOKENIZER, Bundle, load_bundle, refuse_foreign_folder, write_bundle
 from rerank.cross_encoder import MAX_BATCH_TOKENS, CrossEncoder
 from rerank.embedder import SentenceEmbedder
 from rerank.errors import BundleError
@@ -96,7 +96,7 @@ def quantize(
         BundleError: the bundle is damaged or already reduced, no form keeps the budget, or `out` is taken.
     """
     refuse_foreign_folder(out)
-    original = load_bundle(bundle)
+    original = load_bundle(bundle, SEARCH_TASKS)
     manifest = original.manifest
     if manifest.precision != "fp32":
         raise BundleError(f"{bundle} has precision {manifest.precision}; quantize the fp32 bundle")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank.bundle import MODEL, TOKENIZER, load_bundle
+from rerank.bundle import MODEL, SEARCH_TASKS, TOKENIZER, load_bundle
 from rerank.exporting.export import verify_against
 from rerank.exporting.first_token import constants_by_name
 from rerank.exporting.onnx_file import load_model
@@ -36,7 +36,7 @@ def restore_model(bundle: Path, folder: Path) -> None:
         BundleError: it is damaged, or the restored model is not the same.
     """
     torch, transformers = import_torch()
-    manifest = load_bundle(bundle).manifest
+    manifest = load_bundle(bundle, SEARCH_TASKS).manifest
     if manifest.precision != "fp32":
         raise TrainingError(f"{bundle} is a bundle in {manifest.precision}; name the fp32 bundle it was made of")
     if not manifest.architecture:

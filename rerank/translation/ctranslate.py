@@ -13,6 +13,8 @@ from typing import Any
 from rerank.errors import MissingExtraError, ResourceError
 from rerank.protocols import Translation
 from rerank.translation.keep import kept
+from rerank.translation.model_folder import model_folder
+from rerank.translation.nllb import NLLB_CODES
 
 try:
     import ctranslate2
@@ -24,14 +26,6 @@ END = "</s>"
 BATCH_TOKENS = 2048
 MAX_TOKENS = 256
 NLLB_MODEL = "sentencepiece.bpe.model"
-NLLB_CODES = {
-    "ar": "arb_Arab", "bg": "bul_Cyrl", "ca": "cat_Latn", "cs": "ces_Latn", "da": "dan_Latn", "de": "deu_Latn",
-    "el": "ell_Grek", "en": "eng_Latn", "es": "spa_Latn", "fi": "fin_Latn", "fr": "fra_Latn", "he": "heb_Hebr",
-    "hi": "hin_Deva", "hr": "hrv_Latn", "hu": "hun_Latn", "id": "ind_Latn", "it": "ita_Latn", "ja": "jpn_Jpan",
-    "ko": "kor_Hang", "lt": "lit_Latn", "nl": "nld_Latn", "no": "nob_Latn", "pl": "pol_Latn", "pt": "por_Latn",
-    "ro": "ron_Latn", "ru": "rus_Cyrl", "sk": "slk_Latn", "sl": "slv_Latn", "sr": "srp_Cyrl", "sv": "swe_Latn",
-    "th": "tha_Thai", "tr": "tur_Latn", "uk": "ukr_Cyrl", "vi": "vie_Latn", "zh": "zho_Hans",
-}  # fmt: skip
 
 
 class NeuralTranslator:
@@ -63,7 +57,7 @@ class NeuralTranslator:
         """
         if ctranslate2 is None:
             raise MissingExtraError(f"the model {model} needs CTranslate2: pip install 'polyrank[ctranslate2]'")
-        folder = _folder(model)
+        folder = model_folder(model)
         self._many = (folder / NLLB_MODEL).is_file()
         if not self._many and pair is None:
             raise ResourceError(f"the model {model} translates one pair; name its source and target language")
@@ -115,20 +109,6 @@ class NeuralTranslator:
     def _tokens(self, text: str, source: str) -> list[str]:
         pieces = self._read.encode(text, out_type=str)[: self._max_tokens - 2]
         return [*([NLLB_CODES[source]] if self._many else []), *pieces, END]
-
-
-def _folder(model: str | Path) -> Path:
-    """Return a model's folder, fetched from the hub when it is no folder here."""
-    if Path(model).is_dir():
-        return Path(model)
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(str(model)))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise ResourceError(f"there is no folder {model}, and the hub does not give it: {reason}") from error
 
 
 def _nllb_pairs() -> frozenset[tuple[str, str]]:

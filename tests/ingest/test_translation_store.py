@@ -77,6 +77,7 @@ def test_engines_of_a_configuration() -> None:
         (EngineConfig(kind="oracle"), "choose among dictionaries"),
         (EngineConfig(kind="libretranslate"), "needs url"),
         (EngineConfig(kind="ctranslate2"), "needs model"),
+        (EngineConfig(kind="onnx"), "needs model"),
     ):
         with pytest.raises(IngestError, match=complaint):
             build_translator(TranslationConfig(engine=[wrong]), lambda: own)

@@ -104,6 +104,16 @@ def begin_feeds(ledger: Ledger, feeds: Sequence[Feed], rules: BookRules) -> dict
     return {scope: ledger.state.count(scope) for scope in _scopes(feeds, rules)}
 
 
+def settled_feeds(feeds: Sequence[Feed], rules: BookRules) -> frozenset[str] | None:
+    """Return the feeds, by every name they are known by, of which each record was read; None: all there are."""
+    if not rules.whole:
+        return frozenset()
+    if rules.deletes == "index" and all_whole(feeds):
+        return None
+    names = {name for feed in feeds if _is_whole(feed) for name in (feed.name, feed_key(feed.name))}
+    return frozenset(names | ({FUSED} if rules.fused else set()))
+
+
 def all_whole(feeds: Sequence[Feed]) -> bool:
     """Return whether all feeds gave all they hold."""
     return all(_is_whole(feed) for feed in feeds)

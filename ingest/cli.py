@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from ingest.books import DELETES
 from ingest.check import check_feeds, exit_code
 from ingest.clean import Brands, declared_language
+from ingest.dead_letters import refuse_other_letters
 from ingest.document import TRANSLATED_FIELDS
 from ingest.errors import exit_code_of
 from ingest.feeds import Feed, open_dead_letters
@@ -125,7 +126,7 @@ OPTIONS: Sequence[Callable[[Any], Any]] = (
     click.option(
         "--dead-letters",
         type=click.Path(dir_okay=False, path_type=Path),
-        help="File for records that cannot be indexed; default: below POLYRANK_HOME.",
+        help="File for records that cannot be indexed; `replay`: FILE; else by default NAME.jsonl below POLYRANK_HOME.",
     ),
     click.option("--limit", type=click.IntRange(1), help="Stop after so many records."),
     click.option("--shards", default=1, show_default=True, type=click.IntRange(1), help="Shards of a new index."),
@@ -208,15 +209,21 @@ def run(ctx: click.Context, /, feeds: tuple[Path, ...], as_json: bool, dry_run: 
 @click.argument("letters", metavar="FILE", type=click.Path(path_type=Path))
 @_run_options
 @click.option("--shop", type=FILE, help="TOML of the run that wrote them: its [brands], [translation] and [images].")
+@click.option("--keep", is_flag=True, help="Leave FILE as it is, whatever is indexed.")
 @click.pass_context
-def replay(ctx: click.Context, /, letters: Path, as_json: bool, shop: Path | None, **given: Any) -> None:
+def replay(ctx: click.Context, /, letters: Path, as_json: bool, shop: Path | None, keep: bool, **given: Any) -> None:
     """Ingest the dead letters in FILE again, after what they name was mended (in FILE or in the index).
 
-    A record that a later run has written or deleted stays as that run left it. Exit codes as for `ingest run`.
+    What fails again stays in FILE, or goes to --dead-letters; a FILE of which nothing is left is removed. After
+    --limit, or when the run fails, FILE is as it was. A record that a later run has written or deleted stays as that
+    run left it. Exit codes as for `ingest run`.
     """
     with recorded([letters], given):
         told = {} if shop is None else {**open_shop([shop]).options(), "fusion": None}
         feed = open_dead_letters(letters)
+        refuse_other_letters(letters, given["alias"])
+    if not keep and given["limit"] is None:
+        given |= {"replayed": letters, "dead_letters": given["dead_letters"] or letters}
     options = RunOptions(**given, **told, whole_catalogue=False)
     _ingest(ctx, [feed], options, as_json, partial(run_ingest, tell=_tell))
 

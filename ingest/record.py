@@ -180,6 +180,9 @@ def registry(alias: str, manifest: Mapping[str, Any]) -> CollectorRegistry:
     if code in (OK, PARTIAL):
         gauge("success_timestamp_seconds", "When a run last got through, dead letters or not.", {"": time.time()})
     gauge("documents", "Records and documents of the last run by what became of them.", manifest["counts"], "result")
+    if "dead_letters_waiting" in manifest:
+        waiting = manifest["dead_letters_waiting"]
+        gauge("dead_letters_waiting", "Dead letters of this and of earlier runs that are not indexed.", {"": waiting})
     gauge("stage_seconds", "Seconds by stage; stages overlap.", manifest["stage_seconds"], "stage")
     gauge("seconds", "Wall-clock seconds of the last run.", {"": manifest["cost"]["seconds"]})
     gauge("cpu_seconds", "CPU seconds of the last run.", {"": manifest["cost"]["cpu_seconds"]})

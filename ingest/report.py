@@ -104,7 +104,8 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """A finished run. `stage_seconds` overlap: stages work side by side."""
+    """A finished run. `stage_seconds` overlap: stages work side by side. `waiting_letters`: of earlier runs, that stay
+    in the file of dead letters."""
 
     alias: str
     index: str
@@ -115,6 +116,7 @@ class RunReport:
     translator: str
     pipeline: str
     dead_letters: Path | None
+    waiting_letters: int = 0
     notes: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     dry_run: bool = False
@@ -157,6 +159,7 @@ class RunReport:
             "duplicates": tally.duplicates,
             "fused": tally.fused,
             "dead_letters": tally.dead,
+            "dead_letters_waiting": self.waiting_letters,
             "dead_letter_file": None if self.dead_letters is None else str(self.dead_letters),
             "reasons": dict(tally.reasons.most_common()),
             "problems": dict(tally.problems.most_common()),

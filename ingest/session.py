@@ -3,16 +3,15 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
-from ingest.books import BookRules, Deletes, all_whole, begin_feeds, end_feeds, open_books
+from ingest.books import BookRules, Deletes, all_whole, begin_feeds, end_feeds, open_books, settled_feeds
 from ingest.clean import NO_ALIASES, Brands
-from ingest.dead_letters import DeadLetterFile
+from ingest.dead_letters import DeadLetterFile, letters_path
 from ingest.feeds import Feed
 from ingest.fusion.config import FusionRules
 from ingest.fusion.fuse import Fusion, Vectorize
@@ -45,7 +44,6 @@ from plugin.index import (
 from plugin.patience import PATIENCE_S, Patience
 from plugin.pipelines import config_for, find_pipeline, install_pipeline
 from rerank.embedder import SentenceEmbedder, load_embedder
-from rerank.home import polyrank_home
 from rerank.resources import load_resources, write_glossary
 from rerank.translation.chain import Limited
 from rerank.translation.load import Translators, load_translators
@@ -64,8 +62,9 @@ class RunOptions:
 
     `fusion` None: every record is a document. `whole_catalogue`: the feeds are all there is, so their words replace
     the alias' vocabulary. `into`: an existing index to fill beside the one behind the alias; None: that one.
-    `workers`: processes that clean, translate and embed, below 2 this one; with `on` "ray": tasks at once, 0 for as
-    many as the cluster has CPUs.
+    `replayed`: the dead-letter file that is read, and goes when its records are indexed or in `dead_letters`; None
+    where none is, or where it stays. `workers`: processes that clean, translate and embed, below 2 this one; with `on`
+    "ray": tasks at once, 0 for as many as the cluster has CPUs.
     """
 
     alias: str
@@ -84,6 +83,7 @@ class RunOptions:
     url: str | None = None
     shards: int = 1
     replicas: int | None = None
+    replayed: Path | None = None
     whole_catalogue: bool = True
     brands: Brands = NO_ALIASES
     fusion: FusionRules | None = None
@@ -151,7 +151,8 @@ def ingest(
         client = connect(options.url)
         with locked(options.into or options.alias, cluster_id(client)):
             report = _run(client, feeds, options, record, tell, on_batch)
-    told = {"notes": list(report.notes), "refused": list(report.refused)}
+    told: dict[str, Any] = {"notes": list(report.notes), "refused": list(report.refused)}
+    told["dead_letters_waiting"] = report.waiting_letters + report.tally.dead
     record.write(report.exit_code, details={**told, "drift": report.drift, "schemas": report.schemas})
     return report
 
@@ -207,7 +208,7 @@ def _run(
             stages = replace(stages, untranslated=limited.spent.left_out)
         vectorize = title_vectors(embedder, memory) if embedder else None
         with (
-            DeadLetterFile(options.dead_letters or _dead_letter_path(options.alias)) as letters,
+            _letter_file(options) as letters,
             closing(memory) if memory is not None else nullcontext(),
             closing(open_lanes(options.on, options.workers, plan, stages)) as lanes,
             _impatient_on_failure(target.patience),
@@ -224,7 +225,9 @@ def _run(
                 tally=record.tally,
                 writers=WRITERS,
             )
+            letters.settle(None if letters.replayed else settled_feeds(feeds, rules))
         ending = end_feeds(ledger, feeds, before, sink, rules, record.tally)
+    notes = (*ending.notes, *_settle_letters(letters, options))
     target.refresh()
     if counter is not None:
         _write_vocabulary(resources.folder, options, feeds, counter)
@@ -238,7 +241,8 @@ def _run(
         translator=_translator_sentence(translators, limited, options.translation),
         pipeline=pipeline,
         dead_letters=letters.path if letters.count else None,
-        notes=ending.notes,
+        waiting_letters=letters.waiting,
+        notes=notes,
         refused=ending.refused,
         schemas=ending.schemas,
         drift=ending.drift,
@@ -395,6 +399,25 @@ def _translator_sentence(translators: Translators | None, limited: Limited | Non
     return said if limited is None else f"{said} {limited.spent.describe(config.budget())}"
 
 
-def _dead_letter_path(alias: str) -> Path:
-    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    return polyrank_home() / "dead-letters" / f"{alias}-{moment}.jsonl"
+def _letter_file(options: RunOptions) -> DeadLetterFile:
+    path = options.dead_letters or letters_path(options.into or options.alias)
+    return DeadLetterFile(path, replayed=options.replayed is not None and _same_file(path, options.replayed))
+
+
+def _settle_letters(letters: DeadLetterFile, options: RunOptions) -> list[str]:
+    """Let a file go whose letters were replayed into another one; say what became of the letters of earlier runs."""
+    said = []
+    if letters.waiting:
+        said.append(
+            f"{letters.waiting} dead letters of earlier runs wait in {letters.path}, because this run did not read"
+            f" their records again: ingest replay {letters.path} --index {options.alias}"
+        )
+    if options.replayed is not None and not letters.replayed:
+        options.replayed.unlink(missing_ok=True)
+    if options.replayed is not None and not letters.count:
+        said.append(f"nothing waits in {options.replayed} any more: it was removed")
+    return said
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()

@@ -100,8 +100,9 @@ def test_what_a_sink_refuses_is_a_dead_letter_that_replays(tmp_path: Path) -> No
     tally = run(ListFeed(PRODUCTS), sink, path)
     assert tally.reasons == {"no price": 3, "the record has no id": 1}
     replayed = ListSink()
-    with DeadLetterFile(path) as file:
+    with DeadLetterFile(path, replayed=True) as file:
         again = run_stages(read_chunks([open_dead_letters(path)], 10), stages(), replayed, file)
+        file.settle(None)
     assert set(replayed.documents) == {"1", "3"}
     assert again.dead == 1
     assert list(open_dead_letters(path).entries()) == [Record("list", 4, {"title": "no id"}, "list")]

@@ -25,7 +25,8 @@ ROWS = 256
 @dataclass(slots=True)
 class FeedCheck:
     """What one feed holds. `reasons` and `problems` have a count and the first place; `broken` says why it ended
-    before its end, `fields` is a schema as `SchemaCount` gives it, `drift` how that differs from the last run."""
+    before its end, `fields` is a schema as `SchemaCount` gives it, `drift` how that differs from the last run, `idle`
+    which of [source.fields] gave nothing."""
 
     name: str
     records: int = 0
@@ -38,6 +39,7 @@ class FeedCheck:
     problems: dict[str, tuple[int, str]] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)
     drift: list[str] = field(default_factory=list)
+    idle: list[str] = field(default_factory=list)
     broken: str | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -54,6 +56,7 @@ class FeedCheck:
             "reasons": {reason: {"count": count, "first": first} for reason, (count, first) in self.reasons.items()},
             "problems": {name: {"count": count, "first": first} for name, (count, first) in self.problems.items()},
             "drift": list(self.drift),
+            "idle_expressions": list(self.idle),
             "fields": {
                 name: {"share": round(filled(types) / read, 4), "types": types}
                 for name, types in self.fields.get("fields", {}).items()
@@ -77,6 +80,7 @@ class FeedCheck:
             found.append(f"  {self.deletes} records ask for their products to be deleted")
         found += [f"  dead: {reason} ({count}, first {first})" for reason, (count, first) in self.reasons.items()]
         found += [f"  unreadable {name} ({count}, first {first})" for name, (count, first) in self.problems.items()]
+        found += [f"  the expression of {name} gives nothing in any record" for name in self.idle]
         found += [f"  drift: {change}" for change in self.drift]
         return found + ([f"  broken: {self.broken}"] if self.broken else [])
 
@@ -149,7 +153,7 @@ def _check(
     except FeedError as error:
         check.broken = str(error)
     source.tell_languages(check.languages)
-    check.fields, check.drift = source.schema(), source.drift()
+    check.fields, check.drift, check.idle = source.schema(), source.drift(), source.idle()
     return check
 
 

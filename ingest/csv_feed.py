@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ingest.document import DeadLetter, Record
 from ingest.errors import FeedError
 from ingest.file_feed import FileFeed
-from ingest.text_file import LongLine, readable, shown
+from ingest.text_file import NOT_UTF8, LongLine, readable, shown
 
 MAX_ROW_LINES = 2000
 MAX_ROW_CHARS = 4_000_000
@@ -80,7 +80,7 @@ class CsvFeed(FileFeed):
 
     def _entry(self, line: int, header: list[str], row: list[str], taken: "_Lines") -> Record | DeadLetter:
         if not all(map(readable, row)):
-            return DeadLetter(self.name, line, "the row is not UTF-8", raw=shown(taken.text))
+            return DeadLetter(self.name, line, f"the row {NOT_UTF8}", raw=shown(taken.text))
         if len(row) > len(header) and not any(row[len(header) :]):
             row = row[: len(header)]  # spreadsheets end rows with empty cells
         if len(row) != len(header):

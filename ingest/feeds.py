@@ -13,7 +13,7 @@ from ingest.google_feed import GoogleFeed
 from ingest.json_feed import DeadLetterFeed, JsonLinesFeed
 from ingest.parquet_feed import ParquetFeed
 from ingest.shopify_feed import SHOPIFY_COLUMNS, ShopifyFeed
-from ingest.text_file import PACKED_SUFFIXES, TextFile
+from ingest.text_file import PACKED_SUFFIXES, TextFile, zipped_files
 from ingest.woocommerce_feed import WOOCOMMERCE_COLUMNS, WooCommerceFeed
 
 
@@ -110,7 +110,7 @@ def open_feed(path: Path, *, kind: str | None = None, encoding: str | None = Non
     """Return the feed that reads a file, or all feed files of a folder in the order of their paths.
 
     Args:
-        path: a file, packed (gz, bz2, xz, zst) or not, or a folder.
+        path: a file, packed (gz, bz2, xz, zst, a zip of one file) or not, or a folder.
         kind: one of `FORMATS` or "parquet"; None: by the file's suffix, and for CSV by its columns.
         encoding: of a text file; None: by byte order mark, else UTF-8.
         name: what reports call it; None: the path.
@@ -139,10 +139,13 @@ def open_feed(path: Path, *, kind: str | None = None, encoding: str | None = Non
 
 
 def kind_of(path: Path) -> str:
-    """Return the format that a file's name tells, or "" when it tells none."""
+    """Return the format that a file's name tells, of a zip else that of its one file; or "" when it tells none."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes[-1:] and suffixes[-1] in PACKED_SUFFIXES:
-        suffixes.pop()
+        packed = suffixes.pop()
+        if packed == ".zip" and not (suffixes and suffixes[-1] in SUFFIXES):
+            kinds = [kind for name in zipped_files(path) if (kind := kind_of(Path(Path(name).name)))]
+            return kinds[0] if kinds else ""
     return SUFFIXES.get(suffixes[-1], "") if suffixes else ""
 
 

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from ingest.document import DeadLetter, Record
 from ingest.errors import FeedError
 from ingest.file_feed import FileFeed
-from ingest.text_file import HEAD_CHARS, readable, shown
+from ingest.text_file import HEAD_CHARS, NOT_UTF8, readable, shown
 
 CHUNK_CHARS = 65_536
 MAX_PRODUCT_CHARS = 2_000_000
@@ -61,7 +61,7 @@ class GoogleFeed(FileFeed):
 
     def _entry(self, piece: _Piece) -> Record | DeadLetter:
         if not readable(piece.text):
-            return DeadLetter(self.name, piece.line, "the product is not UTF-8", raw=shown(piece.text))
+            return DeadLetter(self.name, piece.line, f"the product {NOT_UTF8}", raw=shown(piece.text))
         try:
             product = ElementTree.fromstring(_wrapped(piece.text))[0]
         except (ElementTree.ParseError, IndexError, ValueError) as error:

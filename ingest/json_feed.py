@@ -8,9 +8,7 @@ import msgspec
 
 from ingest.document import DeadLetter, Record
 from ingest.file_feed import FileFeed
-from ingest.text_file import LongLine, readable, shown
-
-NOT_UTF8 = "the line is not UTF-8"
+from ingest.text_file import NOT_UTF8, LongLine, readable, shown
 
 
 def _no_constant(name: str) -> float:
@@ -23,7 +21,7 @@ DECODER = json.JSONDecoder(parse_constant=_no_constant)
 def parse_object(line: str) -> tuple[dict[str, Any] | None, str]:
     """Return the JSON object a line holds, or None and why there is none."""
     if not readable(line):
-        return None, NOT_UTF8
+        return None, f"the line {NOT_UTF8}"
     try:
         value = _decoded(line)
     except (ValueError, RecursionError) as error:

@@ -7,11 +7,12 @@ import gzip
 import io
 import lzma
 import re
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from ingest.errors import FeedError
@@ -25,20 +26,23 @@ except ImportError:
 MAX_LINE_CHARS = 8_000_000
 """No product has a longer line; a file without line ends must not fill the memory."""
 
+NOT_UTF8 = "is not UTF-8: where the whole file is in another encoding, name that in a TOML's [[source]]"
+"""Behind what it is that cannot be read."""
+
 HEAD_CHARS = 1000
 SNIFFED_BYTES = 4096
-PACKED = {b"\x1f\x8b": "gz", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zst"}
+PACKED = {b"\x1f\x8b": "gz", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zst", b"PK\x03\x04": "zip"}
 """How packed files begin; a name is not asked, because servers unpack and rename."""
 
 XML_ENCODING = re.compile(rb"""<\?xml[^>]*\sencoding\s*=\s*["']([A-Za-z0-9._-]+)""")
-PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
+PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip")
 ONE_BYTE = ("utf-8", "ascii", "iso8859", "cp125", "cp437", "cp850", "koi8", "mac")
 """Codecs in which a bad byte can stand as a lone surrogate; in others it becomes U+FFFD."""
 
 BAD_BYTE = re.compile("[\udc80-\udcff]")
 """A byte that is not of the encoding, as "surrogateescape" lets it through."""
 
-DAMAGED: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, lzma.LZMAError, UnicodeError)
+DAMAGED: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, UnicodeError)
 if zstd is not None:
     DAMAGED = (*DAMAGED, zstd.ZstdError)
 
@@ -57,8 +61,8 @@ class LongLine:
 
 
 class TextFile:
-    """A file of lines. gz, bz2, xz and zst are unpacked; the encoding is the one given, else what a byte order mark,
-    the zero bytes of UTF-16 or an XML declaration tell, else UTF-8.
+    """A file of lines. gz, bz2, xz, zst and a zip of one file are unpacked; the encoding is the one given, else what a
+    byte order mark, the zero bytes of UTF-16 or an XML declaration tell, else UTF-8.
 
     Bytes that are not of the encoding come as lone surrogates, which `readable` tells apart, so that one bad line
     does not end the file.
@@ -147,11 +151,38 @@ def _unpacked(raw: BinaryIO, name: str) -> io.RawIOBase:
         return _Eager(bz2.BZ2File(raw))
     if kind == "xz":
         return _Eager(lzma.LZMAFile(raw))
+    if kind == "zip":
+        return _Eager(_unzipped(raw, name))
     if kind == "zst":
         if zstd is None:
             raise MissingExtraError(f"{name} is packed with zstd; install it: pip install 'polyrank[zstd]'")
         return _Eager(zstd.ZstdFile(raw))
     return cast(io.RawIOBase, raw)
+
+
+def zipped_files(path: Path) -> list[str]:
+    """Return the names of the files in a zip, folders and what systems add left out; of a broken one, none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _plain_names(archive)
+    except (OSError, zipfile.BadZipFile):
+        return []
+
+
+def _plain_names(archive: zipfile.ZipFile) -> list[str]:
+    found = [item.filename for item in archive.infolist() if not item.is_dir()]
+    return [name for name in found if not any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)]
+
+
+def _unzipped(raw: BinaryIO, name: str) -> io.BufferedIOBase:
+    archive = zipfile.ZipFile(raw)
+    names = _plain_names(archive)
+    if len(names) != 1:
+        raise FeedError(f"{name} holds {len(names)} files; unpack it, and name the folder they are in")
+    try:
+        return cast(io.BufferedIOBase, archive.open(names[0]))
+    except (RuntimeError, NotImplementedError) as error:
+        raise FeedError(f"cannot unpack {name}: {error}; unpack it yourself") from error
 
 
 def _encoding_of(start: bytes) -> str:

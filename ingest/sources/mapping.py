@@ -53,9 +53,14 @@ class FieldMapping:
             try:
                 self._compiled[target] = jmespath.compile(expression)
             except JMESPathError as error:
-                reason = str(error).splitlines()[0]
+                reason = str(error).splitlines()[0].removesuffix(", for expression:")
                 raise MappingError(f"the field {target!r} has the expression {expression!r}: {reason}") from error
         self._moved = {name for parsed in self._compiled.values() for name in _named(parsed.parsed)}
+
+    @property
+    def targets(self) -> frozenset[str]:
+        """The fields that expressions make."""
+        return frozenset(self._compiled)
 
     def apply(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Return a record's fields under our names.

@@ -16,6 +16,9 @@ HALVED = 0.5
 OFTEN = 0.05
 """A language of a smaller share of documents comes and goes by chance."""
 
+ENOUGH = 20
+"""Of so many changed records none lacks a field by chance that half of all records have."""
+
 EMPTY = "empty"
 """The type of a field that is there and holds nothing; it does not count for the field's share."""
 
@@ -43,10 +46,14 @@ class SchemaCount:
         return {"records": self.records, "fields": {name: dict(types) for name, types in sorted(self._types.items())}}
 
 
-def drift(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def drift(before: Mapping[str, Any], now: Mapping[str, Any], *, whole: bool = True) -> list[str]:
     """Say what differs between two schemas of `SchemaCount.as_json`: new fields, missing fields, types that are new for
     a field, fields that less than half the share of records have (empty ones do not count), and languages of twice or
-    less than half their share. Nothing when either saw no records."""
+    less than half their share. Nothing when either saw no records.
+
+    Of a reading of changes alone (not `whole`) shares say nothing: what changed last is no sample. Then fields and
+    types that are new are told, and fields that most records had and none of `ENOUGH` changed ones has.
+    """
     try:
         old, new = before["fields"], now["fields"]
         were, are = int(before["records"]), int(now["records"])
@@ -56,18 +63,33 @@ def drift(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         for name, types in old.items():
             share = filled(types) / were
             if name not in new:
-                found += [f"missing field {name}, which {share:.0%} of the records had"] if share >= SELDOM else []
+                known = share >= SELDOM if whole else share >= HALVED and are >= ENOUGH
+                found += [f"missing field {name}, which {share:.0%} of the records had"] if known else []
                 continue
             told = filled(new[name]) / are
-            if share >= SELDOM and told < share * HALVED:
+            if whole and share >= SELDOM and told < share * HALVED:
                 found.append(f"field {name} in {told:.0%} of the records, was {share:.0%}")
             added = sorted(set(new[name]) - set(types) - {EMPTY})
             if added and (kinds := sorted(set(types) - {EMPTY})):
                 found.append(f"field {name} holds {', '.join(added)}, was {', '.join(kinds)}")
-        found += _moved(before.get("languages", {}), now.get("languages", {}))
+        found += _moved(before.get("languages", {}), now.get("languages", {})) if whole else []
     except (KeyError, TypeError, AttributeError, ValueError):
         return []  # a schema of another version
     return found
+
+
+def merged(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a schema with the counts of changed records added: what the source looks like, as far as it is known."""
+    try:
+        fields = {name: Counter(types) for name, types in before["fields"].items()}
+        for name, types in now["fields"].items():
+            fields[name] = fields.get(name, Counter[str]()) + Counter(types)
+        languages = Counter(before.get("languages", {})) + Counter(now.get("languages", {}))
+        records = int(before["records"]) + int(now["records"])
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return dict(now)  # a schema of another version
+    told = {"languages": dict(languages)} if languages else {}
+    return {"records": records, "fields": {name: dict(types) for name, types in sorted(fields.items())}, **told}
 
 
 def filled(types: Mapping[str, int]) -> int:

@@ -1,6 +1,8 @@
 """A shop's TOML: which sources there are, and how each is read."""
 
+import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ingest.clean import Brands
-from ingest.errors import IngestError
+from ingest.errors import FeedError, IngestError
 from ingest.feeds import Feed, open_feed
 from ingest.fusion.config import FusionConfig, FusionRules, SourceRank
 from ingest.images import ImageConfig
@@ -20,7 +22,8 @@ from ingest.sources.rules import FieldRule, Rules
 from ingest.sources.source import Source
 from ingest.sources.sql_feed import OVERLAP_S, SqlFeed, SqlQuery
 from ingest.sources.web_feed import WebFeed
-from ingest.translators import DICTIONARIES_ALONE, TranslationConfig
+from ingest.translators import DICTIONARIES_ALONE, EngineConfig, TranslationConfig
+from rerank.errors import MissingExtraError
 from rerank.home import polyrank_home
 
 
@@ -132,14 +135,45 @@ def read_shop(path: Path) -> ShopConfig:
     except OSError as error:
         raise IngestError(f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
-        raise IngestError(f"{path} is no list of sources: {error}") from error
+        raise IngestError(f"{path} is no list of sources: {_explained(error)}") from error
     if not config.source:
         raise IngestError(f"{path} names no source; add a [[source]] with name and path, url or sql")
     return config
 
 
+SECTIONS: Mapping[str, type[msgspec.Struct]] = {
+    "$": ShopConfig,
+    "$.source": SourceConfig,
+    "$.fusion": FusionConfig,
+    "$.translation": TranslationConfig,
+    "$.translation.engine": EngineConfig,
+    "$.images": ImageConfig,
+}
+UNKNOWN = re.compile(r"unknown field `(?P<key>.*?)`(?: - at `(?P<place>.*)`)?$")
+
+
+def _explained(error: Exception) -> str:
+    """Return what is wrong with a TOML, and of a key that is none of ours which one is near."""
+    found = UNKNOWN.search(str(error))
+    section = SECTIONS.get(re.sub(r"\[[^]]*\]", "", found["place"] or "$")) if found else None
+    if found is None or section is None:
+        return str(error)
+    keys = sorted(section.__struct_fields__)
+    near = difflib.get_close_matches(found["key"], keys, 1)
+    meant = f"; did you mean {near[0]}?" if near else f"; the keys are {', '.join(keys)}"
+    return f"{(found['place'] or '$').removeprefix('$.')} has no key {found['key']!r}{meant}"
+
+
 def _open(config: SourceConfig, toml: Path, downloads: Path, *, whole: bool) -> Source:
+    """Open a source. What is wrong with it is said with its TOML and name."""
     where = f"{toml}, source {config.name!r}"
+    try:
+        return _opened(config, where, toml, downloads, whole=whole)
+    except (FeedError, MissingExtraError) as error:
+        raise type(error)(f"{where}: {error}") from error
+
+
+def _opened(config: SourceConfig, where: str, toml: Path, downloads: Path, *, whole: bool) -> Source:
     if [config.path, config.url, config.sql].count(None) != 2:
         raise IngestError(f"{where}: give exactly one of path, url and sql")
     try:

@@ -8,7 +8,7 @@ from ingest.document import DeadLetter, Record
 from ingest.feeds import Feed, Resumable
 from ingest.sources.mapping import FieldMapping, MappingError
 from ingest.sources.rules import Rules
-from ingest.sources.schema import SchemaCount, drift
+from ingest.sources.schema import SchemaCount, drift, merged
 
 NO_RULES = Rules({})
 FEED = "feed"
@@ -44,6 +44,7 @@ class Source:
         self._schema = SchemaCount()
         self._before: Mapping[str, Any] = {}
         self._languages: Mapping[str, int] = {}
+        self._idle = set(mapping.targets)
 
     @property
     def name(self) -> str:
@@ -55,7 +56,7 @@ class Source:
 
         Raises as the feed does.
         """
-        self._schema = SchemaCount()
+        self._schema, self._idle = SchemaCount(), set(self._mapping.targets)
         for entry in self._feed.entries():
             if isinstance(entry, DeadLetter):
                 yield entry
@@ -70,6 +71,8 @@ class Source:
             except MappingError as error:
                 yield DeadLetter(entry.feed, entry.line, str(error), record=entry.fields)
                 continue
+            if self._idle:
+                self._idle.difference_update(fields)
             broken = self._rules.broken(fields)
             if broken:
                 yield DeadLetter(entry.feed, entry.line, broken, record=entry.fields)
@@ -90,8 +93,9 @@ class Source:
             self._feed.resume(bookmark.get(FEED) or {})
 
     def bookmark(self) -> dict[str, Any]:
-        """Return the feed's bookmark and the schema; the schema of the last run after a run without records."""
-        schema = self.schema() if self._schema.records else dict(self._before)
+        """Return the feed's bookmark and the schema: after a reading of changes alone the last run's with theirs."""
+        schema = self.schema() if self.whole or not self._before else merged(self._before, self.schema())
+        schema = schema if self._schema.records else dict(self._before)
         return {FEED: self._feed.bookmark() if isinstance(self._feed, Resumable) else {}, SCHEMA: schema}
 
     @property
@@ -103,6 +107,10 @@ class Source:
         """Take how many of its documents are in which language, which shows only after reading."""
         self._languages = dict(counts)
 
+    def idle(self) -> list[str]:
+        """Return the fields whose expressions gave nothing in any record that was read."""
+        return sorted(self._idle) if self._schema.records else []
+
     def schema(self) -> dict[str, Any]:
         """Return fields and types as the source itself names them, of what was read so far, and the languages."""
         told = {"languages": dict(self._languages)} if self._languages else {}
@@ -110,4 +118,4 @@ class Source:
 
     def drift(self) -> list[str]:
         """Say how what was read differs from the last run."""
-        return drift(self._before, self.schema()) if self._before else []
+        return drift(self._before, self.schema(), whole=self.whole) if self._before else []

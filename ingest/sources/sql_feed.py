@@ -1,7 +1,7 @@
 """Rows of an SQL database, whole or those that changed since the last run. Needs SQLAlchemy (the `sql` extra) and the
 database's driver."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -58,8 +58,12 @@ class SqlFeed:
             raise FeedError("a source with `sql` needs either `table` or `query`")
         try:
             self._engine = sql.create_engine(url)
-        except (ModuleNotFoundError, NoSuchModuleError) as error:
-            raise MissingExtraError(f"the driver of the database is not installed: {error}") from error
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(
+                f"the driver of the database is not installed: pip install {error.name}, or the package that has it"
+            ) from error
+        except NoSuchModuleError as error:
+            raise MissingExtraError(f"the database, or its driver, is not known to SQLAlchemy: {error}") from error
         except SQLAlchemyError as error:
             raise FeedError(f"`sql` is no SQLAlchemy URL such as postgresql://user@host/shop: {error}") from error
         self._query = query
@@ -101,13 +105,23 @@ class SqlFeed:
         self._done, self._last = False, None
         with self._errors(), self._engine.connect() as connection:
             rows = connection.execution_options(yield_per=ROWS).execute(self._statement()).mappings()
+            column = self._watermark_among(list(rows.keys()))
             for line, row in enumerate(rows, start=1):
-                mark = row.get(self._query.watermark) if self._query.watermark else None
+                mark = None if column is None else row[column]
                 fields = {str(name): plain_value(value) for name, value in row.items() if value is not None}
                 yield Record(self.name, line, fields)
                 if mark is not None:
                     self._last = mark
         self._done = True
+
+    def _watermark_among(self, columns: Sequence[str]) -> str | None:
+        """Return the watermark as the database spells it. SQLite takes a name it does not know for a text, and orders
+        by that: the rows would be read from the start for ever."""
+        wanted = self._query.watermark
+        found = [name for name in columns if wanted and name.lower() == wanted.lower()]
+        if wanted and not found:
+            raise FeedError(f"{self.name} gives no column {wanted!r} for the watermark, only {', '.join(columns)}")
+        return found[0] if found else None
 
     def _statement(self) -> Any:
         query = self._query

@@ -2,8 +2,10 @@
 
 import bz2
 import gzip
+import io
 import json
 import lzma
+import zipfile
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -22,11 +24,24 @@ from ingest.feeds import Feed, open_feed
 from tests.ingest.feed_contract import PRODUCTS, FeedContract, letters, records
 from tests.ingest.test_feeds import JSON_LINES, csv_text, written
 
+
+def zipped(data: bytes, *names: str, folder: str = "") -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        if folder:
+            archive.writestr(f"{folder}/", "")
+            archive.writestr("__MACOSX/._a.jsonl", "what systems add")
+        for name in names or ("a.jsonl",):
+            archive.writestr(f"{folder}/{name}" if folder else name, data)
+    return out.getvalue()
+
+
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "gz": bytes,
     "bz2": bz2.compress,
     "xz": lzma.compress,
     "zst": zstd.compress,
+    "zip": zipped,
 }
 
 
@@ -102,6 +117,29 @@ def test_what_was_unpacked_before_the_damage_is_read(tmp_path: Path, pack: Calla
     with pytest.raises(FeedError, match="to its end"):
         given.extend(open_feed(path).entries())
     assert len(given) >= 200
+
+
+def test_a_zip_of_one_feed_is_read_whatever_its_name(tmp_path: Path) -> None:
+    export = tmp_path / "export 2024.zip"
+    export.write_bytes(zipped(JSON_LINES.encode(), "shop.jsonl", folder="out"))
+    assert [one.fields for one in records(open_feed(export))] == PRODUCTS
+    (tmp_path / "pictures.zip").write_bytes(zipped(b"", "a.jpg", "b.jpg"))
+    (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04")
+    assert [one.fields for one in records(open_feed(tmp_path))] == PRODUCTS  # the other two are no feeds
+
+
+def test_a_zip_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
+    several = tmp_path / "a.zip"
+    several.write_bytes(zipped(JSON_LINES.encode(), "a.jsonl", "b.csv"))
+    with pytest.raises(FeedError, match="holds 2 files; unpack it"):
+        list(open_feed(several).entries())
+    locked = tmp_path / "b.jsonl.zip"
+    data = bytearray(zipped(JSON_LINES.encode()))
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.find(signature) + flags] |= 1  # says that it is encrypted
+    locked.write_bytes(data)
+    with pytest.raises(FeedError, match="unpack it yourself"):
+        list(open_feed(locked).entries())
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])

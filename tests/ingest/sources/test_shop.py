@@ -3,11 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from ingest.errors import IngestError
 from ingest.sources.mapping import FieldMapping, MappingError
 from ingest.sources.rules import FieldRule, Rules
-from ingest.sources.schema import SchemaCount, drift
+from ingest.sources.schema import SchemaCount, drift, merged
 from ingest.sources.shop import open_shop
+from ingest.sources.source import Source
+from rerank.errors import PolyrankError
 from tests.ingest.feed_contract import letters, records
 from tests.ingest.test_feeds import written
 
@@ -61,7 +62,14 @@ def test_a_toml_opens_its_sources_with_their_fields(tmp_path: Path) -> None:
         ("[[source]]\nname = 'a'", "exactly one of path, url and sql"),
         ("[[source]]\nname = 'a'\npath = 'main.csv'\nurl = 'http://x/y'", "exactly one"),
         ("[[source]]\npath = 'main.csv'", "name"),
-        ("[[source]]\nname = 'a'\npath = 'main.csv'\npriorty = 1", "priorty"),
+        ("[[source]]\nname = 'a'\npath = 'main.csv'\npriorty = 1", "has no key 'priorty'; did you mean priority"),
+        (
+            "[[source]]\nname = 'a'\npath = 'main.csv'\n[[translation.engine]]\nx = 1",
+            "the keys are api_key, device",
+        ),
+        ("colour = 1\n[[source]]\nname = 'a'\npath = 'main.csv'", "no key 'colour'; the keys are brands"),
+        ("[[source]]\nname = 'a'\npath = 'gone.csv'", "shop.toml, source 'a': there is no feed"),
+        ("[[source]]\nname = 'a'\nsql = 'nosuch://x/y'\ntable = 't'", "source 'a': the database, or its driver"),
         ("[[source]]\nname = 'a'\npath = 'main.csv'\npriority = 'high'", "priority"),
         ("[[source]]\nname = 'a'\npath = 'main.csv'\n[source.fields]\nid = 'a ||'", "field 'id'"),
         ("source = []", "names no source"),
@@ -73,7 +81,7 @@ def test_a_toml_opens_its_sources_with_their_fields(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_toml_is_refused_in_a_sentence(tmp_path: Path, toml: str, complaint: str) -> None:
-    with pytest.raises(IngestError, match=complaint):
+    with pytest.raises(PolyrankError, match=complaint):
         open_shop([shop(tmp_path, toml)])
 
 
@@ -197,3 +205,29 @@ def test_drift_names_types_and_shares() -> None:
     mixed = [{**before, "languages": told} for told in ({"en": 90, "de": 8, "fr": 2}, {"en": 60, "de": 40})]
     assert drift(*mixed) == ["language de in 40% of the documents, was 8%"]
     assert drift(before, before) == drift(before, counted()) == drift({"odd": 1}, before) == []
+
+
+def test_changes_alone_are_no_sample(tmp_path: Path) -> None:
+    told = {"languages": {"en": 90, "de": 10}}
+    before = {**counted(*[{"a": 1, "b": "x"}] * 10), **told}
+    few = {**counted(*[{"a": 1}] * 5), "languages": {"en": 5}}
+    assert len(drift(before, few)) == 2
+    assert drift(before, few, whole=False) == []
+    assert drift(before, counted(*[{"a": 1}] * 20), whole=False) == ["missing field b, which 100% of the records had"]
+    odd = counted({"a": "1", "b": "x", "c": 1})
+    assert drift(before, odd, whole=False) == ["new field c", "field a holds text, was number"]
+    both = merged(before, {**odd, "languages": {"en": 1}})
+    assert both["records"] == 11
+    assert both["fields"] == {"a": {"number": 10, "text": 1}, "b": {"text": 11}, "c": {"number": 1}}
+    assert both["languages"] == {"en": 91, "de": 10}
+    assert drift(both, odd, whole=False) == []
+    assert merged({"odd": 1}, odd) == odd
+
+
+def test_expressions_that_give_nothing_are_told(tmp_path: Path) -> None:
+    toml = SHOP.replace("[source.fields]", "[source.fields]\ncategory = \"Wraengroup || split(Nothing, '>')[0]\"", 1)
+    (feed, *_) = open_shop([shop(tmp_path, toml)]).feeds
+    assert isinstance(feed, Source)
+    assert feed.idle() == []
+    records(feed)
+    assert feed.idle() == ["category"]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ingest.errors import FeedError
 from ingest.sources.sql_feed import SqlFeed, SqlQuery
+from rerank.errors import MissingExtraError
 from tests.ingest.feed_contract import PRODUCTS, FeedContract, records
 
 CHANGED = SqlQuery(table="products", watermark="changed", overlap_s=0.0)
@@ -123,3 +124,18 @@ def test_errors_name_the_database_without_its_password(tmp_path: Path) -> None:
         SqlFeed("sqlite://", SqlQuery())
     with pytest.raises(FeedError, match="SQLAlchemy URL"):
         SqlFeed("not a url", SqlQuery(table="a"))
+
+
+def test_a_watermark_is_found_in_any_case_and_one_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    url = database(tmp_path, [row(1, 5), row(2, 6)])
+    feed = SqlFeed(url, SqlQuery(table="products", watermark="CHANGED"))
+    assert len(records(feed)) == 2
+    assert feed.bookmark()["watermark"]["value"] == 6
+    # SQLite takes an unknown name in quotes for a text, and would order by that without a word.
+    with pytest.raises(FeedError, match="no column 'Chnaged' for the watermark, only id, title, changed"):
+        records(SqlFeed(url, SqlQuery(table="products", watermark="Chnaged")))
+
+
+def test_a_missing_driver_is_named() -> None:
+    with pytest.raises(MissingExtraError, match="pip install pymssql"):
+        SqlFeed("mssql+pymssql://u:secret@localhost/db", SqlQuery(table="a"))

@@ -1,5 +1,7 @@
 """How long the model service takes: a short query to /understand, 50 product texts to /rerank, and its memory.
 
+What its two caches are worth: a query asked again, whose vector is kept, and fifty products whose scores are.
+
 Starts `rerank serve` with the shipped bundles on a free port:
 
     python -m bench.service_latency [--threads N] [--rounds 100]
@@ -111,6 +113,11 @@ def rerank_times(client: httpx.Client, rounds: int) -> dict[str, Any]:
         "rerank_pairs_per_s": round(50_000 / float(np.median(ours)), 1),
         "tokens_per_pair": round(tokens / 50, 1),
     }
+    for body in bodies:
+        client.post("/rerank", json=body | {"cache": True}).raise_for_status()
+    again, _ = times(client, "/rerank", [body | {"cache": True} for body in bodies])
+    result["rerank_50_repeated_ms"] = percentiles(again)
+    result["repeated_to_read"] = round(float(np.median(again) / np.median(ours)), 4)
     if theirs:
         result["peer_50_ms"] = percentiles(np.array(theirs))
         result["rerank_to_peer"] = round(float(np.median(ours) / np.median(theirs)), 3)
@@ -119,6 +126,7 @@ def rerank_times(client: httpx.Client, rounds: int) -> dict[str, Any]:
 
 def report(client: httpx.Client, pid: int, rounds: int) -> None:
     """Print one JSON line."""
+    times(client, "/understand", [{"query": f"{QUERIES[i % 6]} {i}", "languages": ["en"]} for i in range(-20, 0)])
     fresh: list[object] = [{"query": f"{QUERIES[i % 6]} {i}", "languages": ["en"]} for i in range(rounds)]
     understand, _ = times(client, "/understand", fresh)
     cached, _ = times(client, "/understand", fresh)
@@ -129,6 +137,7 @@ def report(client: httpx.Client, pid: int, rounds: int) -> None:
     result = {
         "understand_ms": percentiles(understand),
         "understand_repeated_ms": percentiles(cached),
+        "repeated_to_understood": round(float(np.median(cached) / np.median(understand)), 3),
         **rerank,
         "rss_mb": round(process.memory_info().rss / 1e6),
         "idle_cpu_percent": round((sum(process.cpu_times()[:2]) - before) / 3 * 100, 1),

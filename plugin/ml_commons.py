@@ -1,5 +1,6 @@
 """Bodies for a stock distribution without our plugin: ML Commons' connector and model, and neural-search's pipeline."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +50,7 @@ class MlCommons:
                 "plugins.ml_commons.only_run_on_ml_node": False,
                 "plugins.ml_commons.connector.private_ip_enabled": True,
                 "plugins.ml_commons.trusted_connector_endpoints_regex": [
-                    f"^{address.scheme}://{address.netloc.replace('.', chr(92) + '.')}/.*$"
+                    f"^{address.scheme}://{re.escape(address.netloc)}/.*$"
                 ],
             }
         }

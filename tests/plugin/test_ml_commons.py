@@ -41,6 +41,14 @@ def test_nodes_may_call_that_address_and_no_other() -> None:
         assert not re.match(pattern, other)
 
 
+def test_an_address_in_brackets_is_no_class_of_characters() -> None:
+    (pattern,) = MlCommons("http://[fd00::5]:8808").settings()["persistent"][
+        "plugins.ml_commons.trusted_connector_endpoints_regex"
+    ]
+    assert re.match(pattern, "http://[fd00::5]:8808/v1/rerank")
+    assert not re.match(pattern, "http://f:8808/v1/rerank")
+
+
 def test_the_body_is_what_the_service_reads() -> None:
     """With values in place of the parameters it is JSON in Cohere's shape."""
     body = MlCommons("http://h:1").connector()["actions"][0]["request_body"]

@@ -157,6 +157,9 @@ class Service:
             return
         log.info("ready after %.1f s", seconds)
         self._compiling = models.compile_dictionaries()
+        if self._compiling is not None:
+            self._compiling.wait()
+        models.compiled()
 
     def _observed(self, path: str, endpoint: Endpoint, access: Access) -> Handler:
         """Return the handler: who asks, the answer or the error's, what is counted, traced and logged."""

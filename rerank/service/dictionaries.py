@@ -1,6 +1,6 @@
 """Compile dictionaries in a process of its own, so that neither time nor memory is taken from queries.
 
-A machine does it once; until then a query that needs a dictionary waits for it.
+A machine does it once; until then queries do without what is not there yet.
 """
 
 import os

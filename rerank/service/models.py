@@ -138,7 +138,9 @@ class Models:
         """
         started = time.perf_counter()
         resources = load_resources(self._paths.resources)
-        translators = load_translators(resources, dictionaries=self._paths.dictionaries)
+        own = self._paths.dictionaries
+        # No query waits a minute for a dictionary, nor the queries behind it: `compile_dictionaries` makes them beside.
+        translators = load_translators(resources, dictionaries=own, compiles=own is not None)
         log.info("%s", translators.describe())
         detector = load_detector(LANGUAGES, knowledge=translators.knowledge)
         language = (resources, detector, translators)
@@ -180,6 +182,11 @@ class Models:
         if self._paths.dictionaries is not None or embedder is None:
             return None
         return start_compiling(LANGUAGES, embedder.languages)
+
+    def compiled(self) -> None:
+        """Take note that what was started has ended: a dictionary that is still missing is made for who needs it."""
+        if self._language is not None:
+            self._language[2].compiles = True
 
     def describe(self) -> list[dict[str, Any]]:
         """Return what /models says of each bundle."""

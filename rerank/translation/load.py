@@ -4,6 +4,7 @@ import hashlib
 import logging
 import threading
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rerank.errors import ResourceError
@@ -30,18 +31,36 @@ DICTIONARY_COST = 1.5
 VERSION = "1"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _State:
+    """What a translator was built of; statistics are read anew as another object."""
+
+    glossaries: tuple[Glossary, ...]
+    statistics: Vocabulary | None
+    pairs: frozenset[tuple[str, str]]
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, _State)
+            and self.glossaries == other.glossaries
+            and self.statistics is other.statistics
+            and self.pairs == other.pairs
+        )
+
+
 class Translators:
     """The installed dictionaries and the shop's glossaries; safe to share among threads.
 
     Glossaries and catalogue statistics are re-read when their files change; newly installed dictionaries are
-    found at the next start.
+    found at the next start. While `compiles` is false, somebody else compiles: a pair translates from when it is there.
     """
 
-    def __init__(self, resources: Resources, store: LexiconStore) -> None:
+    def __init__(self, resources: Resources, store: LexiconStore, *, compiles: bool = True) -> None:
+        self.compiles = compiles
         self._resources = resources
         self._store = store
         self._lock = threading.Lock()
-        self._built: dict[str | None, tuple[tuple[Glossary, ...], Vocabulary | None, Translator]] = {}
+        self._built: dict[str | None, tuple[_State, Translator]] = {}
 
     @property
     def available(self) -> bool:
@@ -92,12 +111,17 @@ class Translators:
 
     def translator(self, vocabulary: str | None = None) -> Translator:
         """Return the translator that chooses words by the statistics of the catalogue of that name, if it has any."""
-        glossaries, statistics = self._resources.glossaries(), self._resources.vocabulary(vocabulary)
+        state = _State(self._resources.glossaries(), self._resources.vocabulary(vocabulary), self._pairs())
         with self._lock:
             known = self._built.get(vocabulary)
-            if known is None or known[0] != glossaries or known[1] is not statistics:
-                known = self._built[vocabulary] = (glossaries, statistics, self._build(glossaries, statistics))
-            return known[2]
+            if known is None or known[0] != state:
+                known = self._built[vocabulary] = (state, self._build(state))
+            return known[1]
+
+    def _pairs(self) -> frozenset[tuple[str, str]]:
+        """The pairs of dictionaries that answer, or will after they were compiled for whoever asks first."""
+        pairs = self._store.pairs()
+        return pairs if self.compiles else frozenset(pair for pair in pairs if self._store.is_compiled(*pair))
 
     def _lexicon(self, source: str, target: str) -> Lexicon | None:
         """A dictionary that was removed since the start, or is broken, must not cost a query its other answers."""
@@ -107,8 +131,9 @@ class Translators:
             log.warning("translating %s to %s without dictionaries: %s", source, target, error)
             return None
 
-    def _build(self, glossaries: tuple[Glossary, ...], statistics: Vocabulary | None) -> Translator:
-        pairs = self._store.pairs().union(*(glossary.pairs() for glossary in glossaries))
+    def _build(self, built_of: _State) -> Translator:
+        glossaries, compiled = built_of.glossaries, built_of.pairs
+        pairs = compiled.union(*(glossary.pairs() for glossary in glossaries))
         if not pairs:
             return Keep()
         cache: dict[tuple[str, str], list[NamedSource]] = {}
@@ -120,24 +145,24 @@ class Translators:
                 phrases = GlossarySource(glossaries, source, target)
                 if phrases:
                     known.append(NamedSource(GLOSSARY, phrases, 0.0, exclusive=True))
-                if (source, target) in self._store.pairs() and (lexicon := self._lexicon(source, target)):
+                if (source, target) in compiled and (lexicon := self._lexicon(source, target)):
                     known.append(NamedSource(DICTIONARY, lexicon, DICTIONARY_COST))
                 cache[source, target] = known
             return known
 
         state = [VERSION, self._store.version, *(f"{glossary.name}:{glossary.version}" for glossary in glossaries)]
         version = f"{VERSION}-{hashlib.sha256(' '.join(state).encode()).hexdigest()[:12]}"
-        return PhraseTranslator("phrases", version, pairs, sources, statistics)
+        return PhraseTranslator("phrases", version, pairs, sources, built_of.statistics)
 
 
 def load_translators(
-    resources: Resources, *, dictionaries: Path | None = None, compiled: Path | None = None
+    resources: Resources, *, dictionaries: Path | None = None, compiled: Path | None = None, compiles: bool = True
 ) -> Translators:
     """Find what can translate: the glossaries of `resources` and what is installed.
 
     Dictionaries are FreeDict's, Apertium's word lists (where lttoolbox's `lt-print` is) and CC-CEDICT, wherever the
-    machine has them, or in the folder `dictionaries` alone. They are compiled when first used or by
-    `Translators.prepare`, into `compiled` (None: `polyrank_home()/dictionaries`).
+    machine has them, or in the folder `dictionaries` alone. They are compiled into `compiled` (None:
+    `polyrank_home()/dictionaries`) by `Translators.prepare`, or with `compiles` for who needs them first.
     """
     folder = compiled if compiled is not None else polyrank_home() / "dictionaries"
     found: list[Dictionary]
@@ -145,4 +170,4 @@ def load_translators(
         found = [*find_freedicts(DICTD_FOLDER), *find_bidixes(APERTIUM_FOLDER), *packaged_cedict()]
     else:
         found = [*find_freedicts(dictionaries), *find_bidixes(dictionaries), *find_cedict(dictionaries)]
-    return Translators(resources, LexiconStore(folder, found))
+    return Translators(resources, LexiconStore(folder, found), compiles=compiles)

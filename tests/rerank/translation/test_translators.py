@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -87,6 +88,20 @@ def test_a_third_language_helps_a_thin_pair(tmp_path: Path) -> None:
     write_freedict(folder, "swe-eng", {"mus <n>": "\nmouse\n"})
     translators = load_translators(Resources(tmp_path / "none"), dictionaries=folder, compiled=tmp_path / "compiled")
     assert english(translators, "tangentbord", "sv") == "keyboard"
+
+
+def test_a_service_does_without_a_dictionary_until_it_is_compiled(tmp_path: Path) -> None:
+    folder = write_small_dictionaries(tmp_path / "dictd")
+    where: dict[str, Any] = {"dictionaries": folder, "compiled": tmp_path / "compiled"}
+    serving = load_translators(Resources(tmp_path / "none"), **where, compiles=False)
+    assert serving.translator().pairs() == frozenset(), "a language whose words nobody can look up is no candidate"
+    assert serving.translator().translate(["maus"], "de", "en")[0].engine == "keep"
+    assert not list((tmp_path / "compiled").glob("*.sqlite")), "nobody has waited for a dictionary"
+    load_translators(Resources(tmp_path / "none"), **where).prepare(["de", "en"])
+    assert english(serving, "maus") == "mouse", "seen without a restart"
+    assert serving.translator().pairs() == {("de", "en"), ("en", "de")}
+    serving.compiles = True
+    assert ("ja", "en") in serving.translator().pairs(), "what is missing in the end is compiled for who needs it"
 
 
 def test_nothing_installed_keeps_everything_and_says_so(tmp_path: Path) -> None:

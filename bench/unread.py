@@ -18,7 +18,7 @@ import numpy as np
 
 from bench.by_language import sample
 from plugin.client import connect
-from plugin.pipelines import processor_of, read_pipeline, variant
+from plugin.pipelines import read_pipeline, variant
 from plugin.tune_candidates import Floats, QueryCandidates, gather, retriever_names
 from plugin.tune_ranking import fused, value
 from plugin.tune_settings import installed_setting
@@ -78,15 +78,12 @@ def main(index: str, queries_file: Path, qrels: Path, size: int | None, seed: in
     with click.progressbar(length=len(queries), label="asking") as bar:
         asked = gather(client, index, pipeline, queries, judgements, depth=1, advance=lambda: bar.update(1))
     own = {query.query_id: query.language for query in queries}
-    unread = [replace(one, language=own[one.query_id]) for one in asked if one.factors]
+    unread = [replace(one, language=own[one.query_id]) for one in asked if one.vectors]
     names = retriever_names(pipeline)
     fusion = installed_setting(pipeline).fusion
-    vectors = ["knn" in retriever for retriever in processor_of(pipeline)["retrievers"]]
     values: dict[float, Floats] = {}
     for factor in FACTORS:
-        factors = tuple(factor if vector else 1.0 for vector in vectors)
-        weighted = [replace(one, factors=factors) for one in unread]
-        orders = [(one, fused(one, fusion)) for one in weighted]
+        orders = [(one, fused(one, replace(fusion, knn_factor=factor))) for one in unread]
         values[factor] = np.array([value(one, scores, None, window=100, rerank_window=1) for one, scores in orders])
     show(unread, np.array([by_words(one, names.index(LEXICAL)) for one in unread]), values)
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from plugin.pipelines import processor_of
 from plugin.tune_candidates import Floats, QueryCandidates, retriever_names
-from plugin.tune_groups import SURE, OwnWeights, overrides, own_weights
-from plugin.tune_settings import Setting, SettingValues, deal
-from rerank.evaluation.metrics import Significance, compare
+from plugin.tune_groups import SURE, OwnWeights, compare_needs, overrides, own_weights
+from plugin.tune_settings import Setting, SettingValues, deal, installed_setting
+from rerank.evaluation.metrics import Significance
 
 SMALLEST_GROUP = 5
 """A language or query class with fewer judged queries is not judged by them."""
@@ -31,9 +31,10 @@ class Group:
 @dataclass(frozen=True, slots=True)
 class Tuning:
     """`chosen` on all queries, `own` for some of them; figures are of settings chosen without the query they are
-    measured on (nDCG@10)."""
+    measured on (nDCG@10). `unread`: how many of the queries the embedder does not read."""
 
     queries: int
+    unread: int
     chosen: Setting
     own: list[OwnWeights]
     groups: list[Group]
@@ -63,6 +64,8 @@ def tune(
 ) -> Tuning:
     """Choose technique and weights, then blend, on the other folds' queries; measure on each fold's own.
 
+    Where there are queries that the embedder does not read, what their vectors count is chosen, too.
+
     A language or query class whose held-out queries are answered better by weights of its own gets them.
 
     Args:
@@ -83,7 +86,7 @@ def tune(
         settings.append(bench.choose(np.flatnonzero(fold_of != fold)))
         advance()
     chosen = bench.choose(np.arange(len(candidates)))
-    own = own_weights(bench, candidates, fold_of, settings, chosen.fusion.technique)
+    own = own_weights(bench, candidates, fold_of, settings, chosen.fusion)
     of_query = [settings[fold] for fold in fold_of.tolist()]
     for one in own:
         for place in one.places.tolist():
@@ -92,13 +95,9 @@ def tune(
     reranked_values = np.array([bench.of(one)[place] for place, one in enumerate(of_query)])
     groups = _groups(candidates, reranked_values - fused_values) if bench.reranks else []
     tuned = np.where(_skips(candidates, groups), fused_values, reranked_values)
-    ids = [one.query_id for one in candidates]
-
-    def by_id(values: Floats) -> dict[str, float]:
-        return dict(zip(ids, values.tolist(), strict=True))
-
     return Tuning(
         queries=len(candidates),
+        unread=sum(bool(one.vectors) for one in candidates),
         chosen=chosen,
         own=own,
         groups=groups,
@@ -108,8 +107,8 @@ def tune(
             "reranked": float(reranked_values.mean()),
             "tuned": float(tuned.mean()),
         },
-        tuned_vs_installed=compare(by_id(tuned), by_id(installed)),
-        reranked_vs_fused=compare(by_id(reranked_values), by_id(fused_values)),
+        tuned_vs_installed=compare_needs(candidates, tuned, installed),
+        reranked_vs_fused=compare_needs(candidates, reranked_values, fused_values),
         pipeline=rewritten(pipeline, chosen, groups, own),
     )
 
@@ -142,6 +141,8 @@ def rewritten(
         one["weight"] = weight
     processor["combination"] = {**processor.get("combination", {}), "technique": setting.fusion.technique}
     processor["combination"].pop("overrides", None)
+    if setting.fusion.knn_factor != installed_setting(pipeline).fusion.knn_factor:
+        processor["unread"] = {**processor.get("unread", {}), "knn_factor": setting.fusion.knn_factor}
     if own:
         processor["combination"]["overrides"] = overrides(own, retriever_names(pipeline))
     if setting.blend is None:

@@ -28,8 +28,8 @@ class QueryCandidates:
     `scores` is (candidates, retrievers) with NaN where a retriever did not find it; `relevance` (candidates,) is the
     cross-encoder's score, NaN where it read nothing; `gains` (candidates,) are grades, 0 when unjudged; `judged` holds
     the grades of all judged documents, found or not. `need` is the same for one query in several languages. Of a query
-    that the models do not read, `factors` (retrievers,) multiply the weights, and `reranked` is false: see
-    `plugin.pipelines.Unread`.
+    that the embedder does not read, `vectors` (retrievers,) tells which weights are multiplied by the `knn_factor`, and
+    of one that the reranker does not read, `reranked` is false: see `plugin.pipelines.Unread`.
     """
 
     query_id: str
@@ -40,7 +40,7 @@ class QueryCandidates:
     gains: Floats
     judged: Floats
     need: str
-    factors: tuple[float, ...] = ()
+    vectors: tuple[bool, ...] = ()
     reranked: bool = True
 
 
@@ -69,13 +69,13 @@ def gather(
         grades.setdefault(judgement.query_id, {})[judgement.doc_id] = judgement.relevance
     body = wide_open(pipeline, depth)
     names = retriever_names(pipeline)
+    vectors = tuple("knn" in one for one in processor_of(body)["retrievers"])
     found = []
     for query in queries:
         judged = grades.get(query.query_id, {})
         if any(grade > 0 for grade in judged.values()):
             section = patience.call(partial(_ask, client, index, body, query))
-            factors = _factors(processor_of(pipeline)) if section.get("unread") else ()
-            found.append(_candidates(section, query, names, judged, factors))
+            found.append(_candidates(section, query, names, judged, vectors if section.get("unread") else ()))
         advance()
     return found
 
@@ -88,6 +88,8 @@ def wide_open(pipeline: Mapping[str, Any], depth: int) -> dict[str, Any]:
     processor.pop("policy", None)
     processor["window"] = ALL
     processor.get("combination", {}).pop("overrides", None)
+    if processor.get("unread", {}).get("knn_factor") == 0:  # vectors are not even asked then
+        processor["unread"]["knn_factor"] = Unread().knn_factor
     processor["retrievers"] = processor.get("retrievers") or [{"lexical": {}}]
     for retriever in processor["retrievers"]:
         for options in retriever.values():
@@ -106,12 +108,6 @@ def retriever_names(pipeline: Mapping[str, Any]) -> list[str]:
         ((kind, options),) = retriever.items()
         names.append(options.get("name") or (f"knn.{options['field']}" if kind == "knn" else kind))
     return names
-
-
-def _factors(processor: Mapping[str, Any]) -> tuple[float, ...]:
-    """What the weights of the retrievers are multiplied by for a query that the embedder does not read."""
-    factor = processor.get("unread", {}).get("knn_factor", Unread().knn_factor)
-    return tuple(factor if "knn" in one else 1.0 for one in processor.get("retrievers") or [{"lexical": {}}])
 
 
 def _ask(client: OpenSearch, index: str, body: Mapping[str, Any], query: JudgedQuery) -> dict[str, Any]:
@@ -136,7 +132,7 @@ def _candidates(
     query: JudgedQuery,
     names: Sequence[str],
     judged: Mapping[str, int],
-    factors: tuple[float, ...],
+    vectors: tuple[bool, ...],
 ) -> QueryCandidates:
     # Not in the answer's order, which is the reranker's: weights under which all scores are equal would inherit it.
     found = (hit for hit in section["hits"] if hit["ranks"])
@@ -151,6 +147,6 @@ def _candidates(
         gains=np.array([float(judged.get(hit["_id"], 0)) for hit in hits]),
         judged=np.array([float(grade) for grade in judged.values()]),
         need=query.base or query.query_id,
-        factors=factors,
+        vectors=vectors,
         reranked=not section.get("rerank_skipped"),
     )

@@ -127,6 +127,9 @@ def print_tuning(outcome: Tuning) -> None:
         console.print(line, highlight=False)
     fusion, blend = outcome.chosen.fusion, outcome.chosen.blend
     console.print(f"chosen: {fusion.technique}, weights {fusion.weights}", highlight=False)
+    if outcome.unread:
+        told = f"vectors of the {outcome.unread} queries that the embedder does not read: times {fusion.knn_factor}"
+        console.print(told, highlight=False)
     for own in outcome.own:
         told = f"{own.kind} {own.name}: weights {own.weights}, {own.gain.delta:+.3f}"
         console.print(f"{told} over {own.gain.queries} queries, p = {own.gain.p_permutation:.4f}", highlight=False)

@@ -1,13 +1,14 @@
 """Weights of the retrievers for single languages and query classes, where these measure better than those of all."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plugin.tune_candidates import QueryCandidates
+from plugin.tune_candidates import Floats, QueryCandidates
+from plugin.tune_ranking import Fusion
 from plugin.tune_settings import Setting, SettingValues
 from rerank.evaluation.metrics import Significance, compare
 
@@ -44,7 +45,7 @@ def own_weights(
     candidates: Sequence[QueryCandidates],
     fold_of: Places,
     settings: Sequence[Setting],
-    technique: str,
+    chosen: Fusion,
 ) -> list[OwnWeights]:
     """Return the groups that have better weights of their own, languages first; no query is in two of them.
 
@@ -53,7 +54,7 @@ def own_weights(
         candidates: the judged queries.
         fold_of: the fold of each (n,).
         settings: what was chosen for each fold on the other folds' queries; techniques and blends stay.
-        technique: of the fusion that was chosen on all queries.
+        chosen: the fusion that was chosen on all queries, whose technique and factor stay.
     """
     found: list[OwnWeights] = []
     taken = np.zeros(len(candidates), np.bool_)
@@ -62,15 +63,20 @@ def own_weights(
         if not SMALLEST_TUNED_GROUP <= len(places) < len(candidates):
             continue
         own = [
-            replace(one, fusion=bench.best_fusion(places[fold_of[places] != fold], one.fusion.technique))
+            replace(one, fusion=_own_fusion(bench, places[fold_of[places] != fold], one.fusion))
             for fold, one in enumerate(settings)
         ]
-        gain = compare(_held_out(bench, places, fold_of, own), _held_out(bench, places, fold_of, settings))
+        held_out = [_held_out(bench, places, fold_of, one) for one in (own, settings)]
+        gain = compare_needs([candidates[place] for place in places.tolist()], *held_out)
         if gain.delta > 0 and gain.p_permutation < SURE:
-            weights = bench.best_fusion(places, technique).weights
+            weights = _own_fusion(bench, places, chosen).weights
             found.append(OwnWeights(kind, name, weights, gain, places, own))
             taken[places] = True
     return found
+
+
+def _own_fusion(bench: SettingValues, places: Places, of_all: Fusion) -> Fusion:
+    return bench.best_fusion(places, knn_factor=of_all.knn_factor, technique=of_all.technique)
 
 
 def overrides(found: Sequence[OwnWeights], names: Sequence[str]) -> list[dict[str, Any]]:
@@ -86,9 +92,19 @@ def _groups(candidates: Sequence[QueryCandidates]) -> Iterator[tuple[str, str, P
             yield kind, name, np.flatnonzero(names == name)
 
 
-def _held_out(
-    bench: SettingValues, places: Places, fold_of: Places, settings: Sequence[Setting]
-) -> Mapping[str, float]:
-    return {
-        bench.candidates[place].query_id: float(bench.of(settings[fold_of[place]])[place]) for place in places.tolist()
-    }
+def _held_out(bench: SettingValues, places: Places, fold_of: Places, settings: Sequence[Setting]) -> Floats:
+    return np.array([bench.of(settings[fold_of[place]])[place] for place in places.tolist()])
+
+
+def compare_needs(candidates: Sequence[QueryCandidates], left: Floats, right: Floats) -> Significance:
+    """Compare two values a query, all queries of one need as one: translations of a query win and lose together.
+
+    The difference is that of the queries' means; wins and losses count needs.
+    """
+    needs = list(dict.fromkeys(one.need for one in candidates))
+    share = len(needs) / len(candidates)
+    sums = [dict.fromkeys(needs, 0.0), dict.fromkeys(needs, 0.0)]
+    for found, values in zip(sums, (left, right), strict=True):
+        for one, value in zip(candidates, values.tolist(), strict=True):
+            found[one.need] += share * value
+    return compare(*sums)

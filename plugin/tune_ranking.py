@@ -15,10 +15,12 @@ _FLOOR = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Fusion:
-    """A technique and each retriever's weight, in the pipeline's order."""
+    """A technique and each retriever's weight, in the pipeline's order; `knn_factor` multiplies those of vectors for
+    queries that the embedder does not read."""
 
     technique: Technique
     weights: tuple[float, ...]
+    knn_factor: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +35,9 @@ class Blend:
 def fused(query: QueryCandidates, fusion: Fusion, *, rank_constant: int = 60) -> Floats:
     """Return each candidate's fused score, as the engine computes it (see docs/pipeline.md)."""
     total = np.zeros(len(query.scores))
-    factors = query.factors or (1.0,) * len(fusion.weights)
-    for column, (given, factor) in enumerate(zip(fusion.weights, factors, strict=True)):
-        weight = given * factor
+    vectors = query.vectors or (False,) * len(fusion.weights)
+    for column, (given, unread) in enumerate(zip(fusion.weights, vectors, strict=True)):
+        weight = given * fusion.knn_factor if unread else given
         scores = query.scores[:, column]
         found = ~np.isnan(scores)
         if weight and found.any():

@@ -2,19 +2,22 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plugin.pipelines import processor_of
+from plugin.pipelines import Unread, processor_of
 from plugin.tune_candidates import Floats, QueryCandidates, retriever_names
 from plugin.tune_ranking import TECHNIQUES, Blend, Fusion, fused, value
 from rerank.evaluation.judgements import JudgementError
 
 STEPS = 10
 """Weights are multiples of 1 / STEPS."""
+KNN_FACTORS = (0.05, 0.15, 0.33, 0.6, 1.0)
+FEWEST_UNREAD = 20
+"""With fewer judged queries that the embedder does not read, `unread.knn_factor` stays as it is."""
 BLENDS = tuple(round(0.1 * step, 1) for step in range(1, 10))
 _POINTS = 12
 
@@ -35,25 +38,36 @@ class SettingValues:
         processor = self._processor = processor_of(pipeline)
         self._names = retriever_names(pipeline)
         self.candidates = candidates
+        self._unread = np.array([bool(one.vectors) for one in candidates])
         self.window = processor.get("window", 100)
         self.reranks = "rerank" in processor
         self.rerank_window = processor.get("rerank", {}).get("window", min(50, self.window))
         self.installed = installed_setting(pipeline)
         self.fusions = [*_fusions(len(self._names)), self.installed.fusion]
         self._known: dict[Setting, Floats] = {}
-        self._fused: dict[Fusion, list[Floats]] = {}
+        # Of each query the scores of the fusion asked for last: blends come one after the other on the same.
+        self._fused: list[tuple[Fusion, Floats] | None] = [None] * len(candidates)
 
     def of(self, setting: Setting) -> Floats:
         """Return a value a query, in the order of the candidates."""
-        if setting not in self._known:
-            scores = self._fused.setdefault(setting.fusion, [fused(query, setting.fusion) for query in self.candidates])
-            self._known[setting] = np.array(
-                [
-                    value(query, one, setting.blend, window=self.window, rerank_window=self.rerank_window)
-                    for query, one in zip(self.candidates, scores, strict=True)
-                ]
-            )
-        return self._known[setting]
+        known = self._known.get(setting)
+        if known is None:
+            usual = replace(setting.fusion, knn_factor=self.installed.fusion.knn_factor)
+            if setting.fusion == usual:
+                known = np.array([self._value(place, setting) for place in range(len(self.candidates))])
+            else:  # of queries that are read it is the same
+                known = self.of(replace(setting, fusion=usual)).copy()
+                for place in np.flatnonzero(self._unread).tolist():
+                    known[place] = self._value(place, setting)
+            self._known[setting] = known
+        return known
+
+    def _value(self, place: int, setting: Setting) -> float:
+        query = self.candidates[place]
+        last = self._fused[place]
+        if last is None or last[0] != setting.fusion:
+            last = self._fused[place] = (setting.fusion, fused(query, setting.fusion))
+        return value(query, last[1], setting.blend, window=self.window, rerank_window=self.rerank_window)
 
     def installed_values(self) -> Floats:
         """Return what the installed pipeline is worth on each query, with its skips and its overrides."""
@@ -68,16 +82,32 @@ class SettingValues:
         overrides = self._processor.get("combination", {}).get("overrides", [])
         own: Mapping[str, Any] = next((one["weights"] for one in overrides if _suits(query, one)), {})
         given = zip(self._names, self.installed.fusion.weights, strict=True)
-        return Fusion(self.installed.fusion.technique, tuple(float(own.get(name, weight)) for name, weight in given))
+        weights = tuple(float(own.get(name, weight)) for name, weight in given)
+        return replace(self.installed.fusion, weights=weights)
 
-    def best_fusion(self, train: Any, technique: str | None = None) -> Fusion:
+    def best_fusion(self, train: Any, *, knn_factor: float, technique: str | None = None) -> Fusion:
         """Return the fusion that is best on these queries, of one technique or of all."""
-        fusions = [one for one in self.fusions if technique in (None, one.technique)]
+        fusions = [replace(one, knn_factor=knn_factor) for one in self.fusions if technique in (None, one.technique)]
+        return self._best(fusions, train)
+
+    def _best(self, fusions: Sequence[Fusion], train: Any) -> Fusion:
         return max(fusions, key=lambda one: float(self.of(Setting(one, None))[train].mean()))
+
+    def _fusion(self, train: Any) -> Fusion:
+        """Choose the weights, and what the vectors of unread queries count if there are enough of them.
+
+        Both together, since weights that suit one factor hide that another is better; techniques apart from that.
+        """
+        fusion = self.best_fusion(train, knn_factor=self.installed.fusion.knn_factor)
+        if np.count_nonzero(self._unread[train]) < FEWEST_UNREAD:
+            return fusion
+        factors = dict.fromkeys((fusion.knn_factor, *KNN_FACTORS))
+        each = [self.best_fusion(train, knn_factor=factor, technique=fusion.technique) for factor in factors]
+        return self.best_fusion(train, knn_factor=self._best(each, train).knn_factor)
 
     def choose(self, train: Any) -> Setting:
         """Return the fusion that is best on these queries, with the blend that is best on top of it."""
-        fusion = self.best_fusion(train)
+        fusion = self._fusion(train)
         if not self.reranks:
             return Setting(fusion, None)
         points = isotonic([self.candidates[index] for index in train])
@@ -106,7 +136,8 @@ def installed_setting(pipeline: Mapping[str, Any]) -> Setting:
         for retriever in processor.get("retrievers") or [{"lexical": {}}]
         for options in retriever.values()
     )
-    fusion = Fusion(processor.get("combination", {}).get("technique", "rrf"), weights)
+    factor = float(processor.get("unread", {}).get("knn_factor", Unread().knn_factor))
+    fusion = Fusion(processor.get("combination", {}).get("technique", "rrf"), weights, factor)
     rerank = processor.get("rerank")
     if rerank is None:
         return Setting(fusion, None)

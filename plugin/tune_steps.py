@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from plugin.tune_candidates import Floats, QueryCandidates, retriever_names
+from plugin.tune_groups import compare_needs
 from plugin.tune_ranking import Blend, Fusion
 from plugin.tune_settings import Setting, SettingValues, deal
-from rerank.evaluation.metrics import Significance, compare
+from rerank.evaluation.metrics import Significance
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +69,13 @@ def measure_steps(
     ids = [one.query_id for one in candidates]
     of = np.array([languages[query_id] for query_id in ids])
     steps: list[Step] = []
-    before: dict[str, float] | None = None
+    before: Floats | None = None
     for name, own in values.items():
-        by_id = dict(zip(ids, own.tolist(), strict=True))
         means = {language: float(own[of == language].mean()) for language in sorted(set(of.tolist()))}
-        steps.append(Step(name, float(own.mean()), means, None if before is None else compare(by_id, before)))
-        before = by_id
+        steps.append(
+            Step(name, float(own.mean()), means, None if before is None else compare_needs(candidates, own, before))
+        )
+        before = own
     first, last = steps[0].by_language, steps[-1].by_language
     worse = {language: last[language] - first[language] for language in first if last[language] < first[language]}
     return Steps(len(ids), {language: int((of == language).sum()) for language in first}, steps, worse)
@@ -84,7 +86,9 @@ def _untuned(bench: SettingValues, names: Sequence[str]) -> dict[str, Floats]:
     found = {}
     for count, name in enumerate(names, 1):
         weights = tuple(float(place < count) for place in range(len(names)))
-        found[name if count == 1 else f"+ {name}"] = bench.of(Setting(Fusion("rrf", weights), None))
+        found[name if count == 1 else f"+ {name}"] = bench.of(
+            Setting(Fusion("rrf", weights, bench.installed.fusion.knn_factor), None)
+        )
     return found
 
 

@@ -13,6 +13,7 @@ from plugin.patience import Patience
 from plugin.pipelines import processor_of
 from plugin.tune import rewritten, tune
 from plugin.tune_candidates import QueryCandidates, gather, retriever_names, wide_open
+from plugin.tune_groups import compare_needs
 from plugin.tune_ranking import Blend, Fusion, fused, value
 from plugin.tune_settings import deal, installed_setting, isotonic
 from plugin.tune_steps import measure_steps
@@ -73,8 +74,8 @@ def test_the_blend_reorders_its_window_alone() -> None:
 
 
 def test_what_the_models_do_not_read_is_fused_with_less_of_the_vector_and_not_reranked() -> None:
-    one = replace(question(1), factors=(1.0, 0.25), reranked=False)
-    assert fused(one, Fusion("rrf", (1, 2))) == pytest.approx(fused(question(1), Fusion("rrf", (1, 0.5))))
+    one = replace(question(1), vectors=(False, True), reranked=False)
+    assert fused(one, Fusion("rrf", (1, 2), 0.25)) == pytest.approx(fused(question(1), Fusion("rrf", (1, 0.5))))
     scores = -np.arange(20.0)
     alone = value(one, scores, None, window=20, rerank_window=20)
     assert value(one, scores, Blend(1.0), window=20, rerank_window=20) == alone < 1
@@ -236,13 +237,45 @@ def test_the_answer_says_of_a_query_that_the_models_do_not_read_it() -> None:
     said = {"unread": "the embedder reads 0 % of the query", "rerank_skipped": "the reranker reads 0 % of the query"}
     client = cast(Any, Answering(said))
     (query,) = gather(client, "i", PIPELINE, [JudgedQuery("q", "lampa")], judged, depth=50)
-    assert (query.factors, query.reranked) == ((1.0, 0.15), False), "the engine's default"
+    assert (query.vectors, query.reranked) == ((False, True), False)
+    (read,) = gather(cast(Any, Answering()), "i", PIPELINE, [JudgedQuery("q", "lamp")], judged, depth=50)
+    assert (read.vectors, read.reranked) == ((), True)
+    assert installed_setting(PIPELINE).fusion.knn_factor == 0.15, "the engine's default"
     own = copy.deepcopy(PIPELINE)
-    processor_of(own)["unread"] = {"knn_factor": 0.5}
-    (query,) = gather(client, "i", own, [JudgedQuery("q", "lampa")], judged, depth=50)
-    assert query.factors == (1.0, 0.5)
-    (read,) = gather(cast(Any, Answering()), "i", own, [JudgedQuery("q", "lamp")], judged, depth=50)
-    assert (read.factors, read.reranked) == ((), True)
+    processor_of(own)["unread"] = {"knn_factor": 0}
+    assert installed_setting(own).fusion.knn_factor == 0
+    assert processor_of(wide_open(own, 30))["unread"]["knn_factor"] > 0, "with 0 the vectors would not be asked"
+    assert processor_of(own)["unread"] == {"knn_factor": 0}
+
+
+@pytest.mark.parametrize("vector_knows", [True, False])
+def test_what_the_vectors_of_unread_queries_count_is_tuned(vector_knows: bool) -> None:
+    """Words and vector know something each; of unread queries the vector does, or does not."""
+    candidates = [question(number, vector_knows=number < 30 or vector_knows) for number in range(60)]
+    for place, one in enumerate(candidates):
+        words = one.gains + 2.5 * np.random.default_rng(1000 + place).random(20)
+        scores = np.stack([words, one.scores[:, 1]], axis=1)
+        candidates[place] = replace(one, scores=scores, vectors=(False, True) if place >= 30 else (), reranked=False)
+    pipeline = copy.deepcopy(PIPELINE)
+    processor_of(pipeline)["retrievers"][1]["knn"]["weight"] = 1.0
+    outcome = tune(pipeline, candidates)
+    assert outcome.unread == 30
+    factor = processor_of(outcome.pipeline).get("unread", {}).get("knn_factor", 0.15)
+    assert factor == outcome.chosen.fusion.knn_factor
+    assert factor > 0.5 if vector_knows else factor <= 0.15
+    few = tune(pipeline, candidates[:45])
+    assert few.chosen.fusion.knn_factor == 0.15, "fifteen queries are too few to say"
+
+
+def test_translations_of_one_need_count_as_one() -> None:
+    """Ten copies of four needs are no forty witnesses."""
+    candidates = [replace(question(number), need=str(number % 4)) for number in range(40)]
+    worse = np.linspace(0.1, 0.4, 40)
+    better = worse + 0.1 + np.random.default_rng(1).random(40) / 100
+    found = compare_needs(candidates, better, worse)
+    assert (found.queries, found.wins, found.losses) == (4, 4, 0)
+    assert found.delta == pytest.approx(float(np.mean(better - worse)))
+    assert found.p_permutation >= 0.1
 
 
 def test_an_answer_that_lost_a_stage_is_asked_for_again_while_patience_lasts() -> None:

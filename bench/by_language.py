@@ -6,8 +6,8 @@
 Each folder holds `queries.jsonl.gz` and `qrels-pooled.tsv.gz`, or else `qrels.tsv.gz`. Queries that are spelled like
 the English ones (`same_as_en`) and those without a relevant product are left out. `--sample` takes about so many of
 all that are left, the same share of each language. Asks a running node, one query at a time, with the pipeline named
-like the index and a deadline that cuts nothing off. p-values are of paired permutation tests and corrected for
-nothing: of twenty languages that nothing changes, one has p < .05.
+like the index (or `--pipeline`) and a deadline that cuts nothing off. p-values are of paired permutation tests and
+corrected for nothing: of twenty languages that nothing changes, one has p < .05.
 """
 
 import json
@@ -99,14 +99,21 @@ def show(found: Sequence[Row]) -> None:
 
 
 @click.command(help=__doc__)
-@click.option("--index", default="chorus", show_default=True, help="Index or alias; its pipeline has the same name.")
+@click.option("--index", default="chorus", show_default=True, help="Index or alias.")
+@click.option("--pipeline", help="Search pipeline to measure; default: the one named like the index.")
 @click.option("--data", "folders", type=FOLDER, multiple=True, required=True)
 @click.option("--sample", "size", type=click.IntRange(min=1), help="About how many queries of all; default: each.")
 @click.option("--seed", default=7, show_default=True, help="Of the sample.")
 @click.option("--url", help="The node; default: what `plugin up` started.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the rows here.")
 def main(
-    index: str, folders: Sequence[Path], size: int | None, seed: int, url: str | None, json_file: Path | None
+    index: str,
+    pipeline: str | None,
+    folders: Sequence[Path],
+    size: int | None,
+    seed: int,
+    url: str | None,
+    json_file: Path | None,
 ) -> None:
     """Measure and print."""
     client = connect(url)
@@ -118,7 +125,7 @@ def main(
     lost: dict[str, Any] = {}
     with click.progressbar(length=len(SYSTEMS) * sum(map(len, asked.values())), label="asking") as bar:
         for name, queries in asked.items():
-            options = EvaluationOptions(systems=SYSTEMS)
+            options = EvaluationOptions(systems=SYSTEMS, pipeline=pipeline)
             outcome = evaluate(client, index, queries, data[name][1], options, advance=lambda: bar.update(1))
             values = {system: outcome.results[system].values[MAIN_MEASURE] for system in SYSTEMS}
             found += rows(name, queries, values)

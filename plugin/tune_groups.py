@@ -62,6 +62,9 @@ def own_weights(
         places = everyone[~taken[everyone]]
         if not SMALLEST_TUNED_GROUP <= len(places) < len(candidates):
             continue
+        weights = _own_fusion(bench, places, chosen).weights
+        if weights == chosen.weights:
+            continue
         own = [
             replace(one, fusion=_own_fusion(bench, places[fold_of[places] != fold], one.fusion))
             for fold, one in enumerate(settings)
@@ -69,7 +72,6 @@ def own_weights(
         held_out = [_held_out(bench, places, fold_of, one) for one in (own, settings)]
         gain = compare_needs([candidates[place] for place in places.tolist()], *held_out)
         if gain.delta > 0 and gain.p_permutation < SURE:
-            weights = _own_fusion(bench, places, chosen).weights
             found.append(OwnWeights(kind, name, weights, gain, places, own))
             taken[places] = True
     return found

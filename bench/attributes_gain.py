@@ -4,7 +4,8 @@
 
 Asks the running node once for each query and way. `--queries visible` (default) are those of `queries.jsonl.gz`,
 `train` the training ones of `train-judged.tsv.gz`. Expansions are there after `rerank expansions`, which is to learn
-from the training ones; so they are measured on the visible ones alone. The score cache of the service is on: figures are of quality, not of time.
+from the training ones; so they are measured on the visible ones alone. The score cache of the service is on: figures
+are of quality, not of time.
 """
 
 import copy

@@ -91,7 +91,8 @@ def serve(options: ServeOptions, announce: Callable[[str], None] = lambda url: N
         port = listener.getsockname()[1]
         if options.port_file is not None:
             _write_port(options.port_file, port)
-        announce(f"{'http' if options.tls is None else 'https'}://{options.host}:{port}")
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        announce(f"{'http' if options.tls is None else 'https'}://{host}:{port}")
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)  # uvicorn raises the signal again when it has stopped
         server.run(sockets=[listener])

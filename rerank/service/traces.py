@@ -104,5 +104,5 @@ def otlp_tracer() -> Tracer:
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     except ImportError as error:
-        raise MissingExtraError("traces need OpenTelemetry: pip install 'polyrank[otel]'") from error
+        raise MissingExtraError(f"traces need OpenTelemetry ({error}): pip install 'polyrank[otel]'") from error
     return OtelTracer(OTLPSpanExporter())

@@ -1,7 +1,8 @@
 """The language of each document and field: what its record declares, else what a detector says."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from ingest.detection import PriorDetector
 from ingest.document import Document, Provenance

@@ -1,7 +1,8 @@
 """Documents into the served languages, with who translated each field; equal texts are translated once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from ingest.document import Document, Provenance
 from ingest.translation_store import TranslationStore, Wanted, text_hash

@@ -1,8 +1,9 @@
 """The records of one product into one document, field by field, with where each field is from."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from ingest.document import Document, Origin, Provenance
 from ingest.fusion.config import FusionRules

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -56,7 +57,7 @@ def assert_equal(found: dict[str, Document], expected: dict[str, Document]) -> N
     for key, document in expected.items():
         other = found[key]
         assert np.array_equal(other.embedding, document.embedding)  # type: ignore[arg-type]
-        assert replace(other, embedding=None) == replace(document, embedding=None)
+        assert msgspec.structs.replace(other, embedding=None) == msgspec.structs.replace(document, embedding=None)
 
 
 def test_a_pool_gives_the_documents_of_one_process_in_its_order(pool: Pool, stages: Stages, tmp_path: Path) -> None:

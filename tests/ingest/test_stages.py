@@ -1,9 +1,9 @@
 """Languages, translation and vectors: stages over batches of documents, with scripted models."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 
 from ingest.document import Document
 from ingest.embed import embed_documents

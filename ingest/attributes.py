@@ -5,8 +5,9 @@ The training data of the shipped models is rendered by this function: a change h
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
+
+from ingest.memo import Memo
 
 PREFERRED = (
     "product type",
@@ -60,18 +61,29 @@ SHORT_CHARS = 40
 MAX_ATTRIBUTES = 12
 MAX_WORDS = 8
 FLAG = "yes"
+NUMBERS = (int, float)
+"""`isinstance` of `int | float` makes that union at each call."""
 
 
-@lru_cache(10_000)
-def attribute_name(key: str) -> str:
-    """Return a key as words: `t_product_colour` is "product colour"."""
+def _named(key: str) -> str:
     return " ".join(re.sub(r"[_\s]+", " ", TYPE_PREFIX.sub("", key)).split()).lower()
 
 
-@lru_cache(10_000)
-def _told(name: str) -> bool:
-    """Whether attributes of this name are told at all, in feed order: neither a preferred nor a dull one."""
-    return name not in _PLACES and DULL.search(name) is None
+_NAMES = Memo(_named)
+
+
+def attribute_name(key: str) -> str:
+    """Return a key as words: `t_product_colour` is "product colour"."""
+    return _NAMES[key]
+
+
+def _told(key: str) -> str:
+    name = _NAMES[key]
+    return name if name in _PLACES or DULL.search(name) is None else ""
+
+
+_TOLD = Memo(_told)
+"""A key's name; empty for a dull one, whose attributes are not told at all."""
 
 
 def attributes_text(attrs: Mapping[str, Any]) -> str:
@@ -88,22 +100,22 @@ def attributes_text(attrs: Mapping[str, Any]) -> str:
     preferred: list[str] = []
     others: list[str] = []
     for key, value in attrs.items():
-        name = attribute_name(key)
-        if name in named:
+        name = _TOLD[key]
+        if not name or name in named:
             continue
         if isinstance(value, str):
-            text, bare = _short_line(value) if len(value) <= SHORT_CHARS else _line(value)
+            text, bare = _SHORT_LINES[value] if len(value) <= SHORT_CHARS else _line(value)
             if not text:
                 continue
             named[name] = text
-            if not bare and _told(name):
+            if name in _PLACES:
+                preferred.append(name)
+            elif not bare:
                 others.append(name)
-        elif isinstance(value, int | float) and value is not False:
+        elif isinstance(value, NUMBERS) and value is not False:
             named[name] = value
-        else:
-            continue
-        if name in _PLACES:
-            preferred.append(name)
+            if name in _PLACES:
+                preferred.append(name)
     preferred.sort(key=_PLACES.__getitem__)
     return "; ".join(_attribute(name, named[name]) for name in [*preferred, *others][:MAX_ATTRIBUTES])
 
@@ -128,4 +140,4 @@ def _line(value: str) -> tuple[str, bool]:
     return text, BARE_NUMBER.fullmatch(text) is not None
 
 
-_short_line = lru_cache(20_000)(_line)
+_SHORT_LINES = Memo(_line)

@@ -36,6 +36,7 @@ ALIASES = frozenset(alias for aliases in FIELD_NAMES.values() for alias in alias
 
 LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]{1,8})*")
 MAX_ID_BYTES = 512
+NOTHING = (None, "", [])
 NEXT_ADDRESS = re.compile(r"[,;|]\s*(?=https?://)")
 
 
@@ -70,7 +71,7 @@ DELETED = "deleted"
 def is_tombstone(record: Record) -> bool:
     """Return whether a record asks for its document to be deleted: `"deleted": true`, 1, "true", "yes" or "1"."""
     value = record.fields.get(DELETED)
-    return value is True or (isinstance(value, str | int) and str(value).strip().lower() in ("true", "yes", "1"))
+    return value is True or (isinstance(value, (str, int)) and str(value).strip().lower() in ("true", "yes", "1"))
 
 
 def clean(record: Record, brands: Brands = NO_ALIASES) -> Document | DeadLetter:
@@ -152,7 +153,7 @@ def _sorted_out(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
     for name, keys in _layout(tuple(fields)):
         for key in keys:
             value = fields[key]
-            if value not in (None, "", []):
+            if value or value not in NOTHING:
                 ours[name] = value
                 taken.add(key)
                 break
@@ -179,7 +180,7 @@ def _identifier(value: Any) -> tuple[str | None, str]:
         value = int(value)
     if value is None:
         return None, "the record has no id"
-    if isinstance(value, bool) or not isinstance(value, str | int):
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None, f"the id must be text or a whole number: found {str(value)[:80]}"
     doc_id = clean_text(str(value), markup=False)
     if not doc_id:

@@ -22,7 +22,7 @@ TRANSLATED_FIELDS = ("title", "text", "attributes")
 """The fields of a document that exist in several languages."""
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One entry of a feed as it stood there: the feed's name, the line it starts on (from 1), its fields.
 
     `source` names the configured source it belongs to, and `prior` its likely language (BCP 47), where known;
@@ -95,7 +95,7 @@ class Origin:
     fields: tuple[str, ...]
 
 
-class Document(msgspec.Struct, frozen=True):
+class Document(msgspec.Struct, frozen=True, gc=False):
     """A product ready for the index, as far as the stages have come.
 
     `title`, `text` and `attributes` are in `language` (BCP 47, `und` when not known); `translated` holds the same

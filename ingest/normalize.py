@@ -1,14 +1,15 @@
 """Text as an index wants it: valid Unicode in form NFC, no control characters, single spaces; prices and codes."""
 
-import math
 import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import partial
+from math import isfinite
 from typing import Any
 
 from ingest.html_text import html_to_text
+from ingest.memo import Memo
 
 INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff\ufffe\uffff]|[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 SUSPECT = re.compile(r"[^\t\n\r\x20-%'-;=-\[\]-~]")
@@ -21,6 +22,7 @@ C1_CONTROL = re.compile("[\x80-\x9f]")
 ESCAPED_BREAK = re.compile(r"\\r\\n|\\[nrt](?![a-z]{3})")
 """A line break that was escaped once too often, as in "Stylus Pro 3880\\nStylus Pro 3800"; not `C:\\temp`."""
 
+NUMBERS = (int, float)
 DIGITS = bytes.maketrans(b"0123456789", bytes(range(10)))
 CURRENCIES = {"€": "EUR", "£": "GBP", "$": "USD", "¥": "JPY", "￥": "JPY", "円": "JPY", "元": "CNY", "zł": "PLN"}
 AMOUNT = re.compile(r"\d[\d.,'\u2019\u00a0\u202f ]*")
@@ -66,12 +68,12 @@ def _clean_thoroughly(text: str, *, markup: bool) -> str:
 def clean_value(value: Any) -> Any:
     """Return a JSON value with clean strings, without nulls, numbers that JSON lacks, and blank keys."""
     if isinstance(value, str):
-        return _clean_short(value) if len(value) <= SHORT_CHARS else clean_text(value, markup=False)
+        return _SHORT[value] if len(value) <= SHORT_CHARS else clean_text(value, markup=False)
     if isinstance(value, dict):
         return _clean_mapping(value)
     if isinstance(value, list):
         return [item for item in map(clean_value, value) if item is not None]
-    if isinstance(value, float) and not math.isfinite(value):
+    if isinstance(value, float) and not isfinite(value):
         return None
     return value
 
@@ -81,19 +83,19 @@ def _clean_mapping(given: Mapping[Any, Any]) -> dict[str, Any]:
     for key, item in given.items():
         kind = type(item)
         if kind is str and len(item) <= SHORT_CHARS:
-            item = _clean_short(item)
+            item = _SHORT[item]
+        elif kind is float:
+            item = item if isfinite(item) else None
         elif kind is not bool:
             item = clean_value(item)
-        name = _clean_short(str(key))
+        name = _SHORT[key] if type(key) is str else clean_text(str(key), markup=False)
         if name and item is not None:
             cleaned[name] = item
     return cleaned
 
 
-@lru_cache(20_000)
-def _clean_short(text: str) -> str:
-    """Names and values of attributes, which come again and again."""
-    return clean_text(text, markup=False)
+_SHORT = Memo(partial(clean_text, markup=False))
+"""Names and values of attributes, which come again and again."""
 
 
 def parse_price(value: Any) -> tuple[float | None, str | None]:
@@ -105,7 +107,7 @@ def parse_price(value: Any) -> tuple[float | None, str | None]:
     """
     if isinstance(value, bool) or value is None:
         return None, None
-    if isinstance(value, int | float):
+    if isinstance(value, NUMBERS):
         return _number(value), None
     text = str(value).strip()
     amounts = AMOUNT.findall(text)
@@ -117,7 +119,7 @@ def parse_price(value: Any) -> tuple[float | None, str | None]:
 
 def _number(value: float) -> float | None:
     try:
-        return float(value) if math.isfinite(value) and value >= 0 else None
+        return float(value) if isfinite(value) and value >= 0 else None
     except OverflowError:  # a whole number of hundreds of digits
         return None
 

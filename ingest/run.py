@@ -87,10 +87,11 @@ def count_words(items: Iterable[Chunk | Batch], lanes: Lanes) -> VocabularyCount
 
 
 def add_words(counter: VocabularyCounter, documents: Iterable[Document]) -> None:
-    """Count the words of documents in their source language."""
+    """Count the words of documents in their source language, and the values of their fields."""
     for document in documents:
         counter.add(document.language, "\n".join((document.title, document.attributes, document.text)))
-        counter.values.add({"brand": document.brand, "category": document.category, "attrs": document.attrs})
+        counter.values.add({"brand": document.brand, "category": document.category})
+        counter.values.add(document.attrs, "attrs.")
 
 
 def run_stages(

@@ -4,7 +4,6 @@ values/<alias>.tsv.gz among the resources: field, value, number of documents; wr
 """
 
 import gzip
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -51,37 +50,45 @@ class ValueCounter:
     `MAX_FIELDS` no further one is counted, because such names are data themselves."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, Counter[str]] = {}
+        self._counts: dict[str, dict[str, dict[str, int]]] = {}
+        """By path and name, the counts of the values."""
         self._crowded: set[str] = set()
+        self._fields = 0
 
     def add(self, fields: Mapping[str, Any], under: str = "") -> None:
         """Count the short texts among the fields of one document; nested fields have their path, which begins with
         `under`, as name."""
+        counts = self._counts.setdefault(under, {})
         for name, value in fields.items():
             if isinstance(value, str):
-                if 0 < len(value.strip()) <= MAX_CHARACTERS and "\t" not in value:
-                    self._count(under + name, " ".join(value.split()))
+                known = counts.get(name)
+                if known is not None and value in known:
+                    known[value] += 1
+                elif 0 < len(value.strip()) <= MAX_CHARACTERS and "\t" not in value:
+                    self._count(under, name, " ".join(value.split()))
             elif isinstance(value, dict):
                 self.add(value, f"{under}{name}.")
 
-    def _count(self, name: str, value: str) -> None:
-        if name in self._crowded:
+    def _count(self, under: str, name: str, value: str) -> None:
+        if under + name in self._crowded:
             return
-        counts = self._counts.get(name)
-        if counts is None:
-            if len(self._counts) + len(self._crowded) >= MAX_FIELDS:
+        known = self._counts[under].get(name)
+        if known is None:
+            if self._fields >= MAX_FIELDS:
                 return
-            counts = self._counts[name] = Counter()
-        counts[value] += 1
-        if len(counts) > MAX_VALUES:
-            self._crowded.add(name)
-            del self._counts[name]
+            self._fields += 1
+            known = self._counts[under][name] = {}
+        known[value] = known.get(value, 0) + 1
+        if len(known) > MAX_VALUES:
+            self._crowded.add(under + name)
+            del self._counts[under][name]
 
     def rows(self) -> list[FieldValue]:
         """Return what was counted often enough, in a fixed order."""
+        fields = {under + name: found for under, names in self._counts.items() for name, found in names.items()}
         return [
             FieldValue(field, value, count)
-            for field, counts in sorted(self._counts.items())
+            for field, counts in sorted(fields.items())
             for value, count in sorted(counts.items())
             if count >= MIN_DOCUMENTS
         ]

@@ -74,6 +74,9 @@ _CANDIDATE = re.compile(rf"{_NUMBER}(?P<gap>[ \u00a0\u202f-]?)(?P<unit>[^\W\d_]+
 """A number before a word or an inch mark, whether that is a unit or not: telling by a dictionary takes less time than
 an alternation of all units."""
 
+_ASCII_CANDIDATE = re.compile(_CANDIDATE.pattern, re.ASCII)
+"""The same for texts that are all ASCII, in two thirds of the time."""
+
 MAX_MEASURES = 24
 
 
@@ -83,12 +86,12 @@ def parse_measures(texts: Iterable[str]) -> tuple[str, ...]:
     Units of one kind are brought to one ("1500 ml" is "1.5 l", "2 kg" is "2000 g"). A comma is a decimal comma unless
     it groups thousands.
     """
-    found: dict[str, None] = {}
-    for text in texts:
-        found.update(dict.fromkeys(filter(None, (_measure(*parts) for parts in _CANDIDATE.findall(text)))))
-        if len(found) >= MAX_MEASURES:
-            break
-    return tuple(islice(found, MAX_MEASURES))
+    # A line each: no measure spans two.
+    text = "\n".join(texts)
+    candidates = (_ASCII_CANDIDATE if text.isascii() else _CANDIDATE).findall(text)
+    found = dict.fromkeys([_measure(*parts) for parts in candidates])
+    found.pop(None, None)
+    return tuple(islice(found, MAX_MEASURES))  # type: ignore[arg-type]
 
 
 def find_measures(text: str) -> Iterator[tuple[int, int, str]]:

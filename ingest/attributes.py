@@ -77,13 +77,13 @@ def attribute_name(key: str) -> str:
     return _NAMES[key]
 
 
-def _told(key: str) -> str:
+def _told(key: str) -> str | None:
     name = _NAMES[key]
-    return name if name in _PLACES or DULL.search(name) is None else ""
+    return name if name in _PLACES or DULL.search(name) is None else None
 
 
 _TOLD = Memo(_told)
-"""A key's name; empty for a dull one, whose attributes are not told at all."""
+"""A key's name; None for a dull one, whose attributes are not told at all."""
 
 
 def attributes_text(attrs: Mapping[str, Any]) -> str:
@@ -101,7 +101,7 @@ def attributes_text(attrs: Mapping[str, Any]) -> str:
     others: list[str] = []
     for key, value in attrs.items():
         name = _TOLD[key]
-        if not name or name in named:
+        if name is None or name in named:
             continue
         if isinstance(value, str):
             text, bare = _SHORT_LINES[value] if len(value) <= SHORT_CHARS else _line(value)

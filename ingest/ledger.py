@@ -17,12 +17,13 @@ from plugin.bulk import encode_json
 
 @dataclass(frozen=True, slots=True)
 class Triage:
-    """Documents of a batch that are to be written, with the hash of each one's content and what is known of it; how
-    many need not be, and how many ids the run had met before."""
+    """Documents of a batch that are to be written, with the hash of each one's content, what is known of it, and as
+    JSON (`bodies`) where it has no vector; how many need not be, and how many ids the run had met before."""
 
     documents: Sequence[Document]
     contents: Mapping[str, bytes]
     known: Mapping[str, Known]
+    bodies: Mapping[str, bytes]
     unchanged: int
     stale: int
     repeated: int
@@ -57,6 +58,7 @@ class Ledger:
         known = self.state.known(ids)
         wanted: list[Document] = []
         contents: dict[str, bytes] = {}
+        bodies: dict[str, bytes] = {}
         moved: list[str] = []
         unchanged = stale = 0
         for document in documents:
@@ -64,7 +66,8 @@ class Ledger:
             if before is not None and self.version_of(document) < before.version:
                 stale += 1
                 continue
-            content = self._content(document, languages)
+            body = _body(document, languages)
+            content = hashlib.blake2b(body, digest_size=16, key=self._key).digest()
             # An id that was met before in this run is written: the earlier one may be on its way.
             if before is not None and not before.deleted and before.content == content and document.id in first:
                 unchanged += 1
@@ -72,10 +75,12 @@ class Ledger:
                     moved.append(document.id)
                 continue
             contents[document.id] = content
+            if document.embedding is None and document.image_vector is None:
+                bodies[document.id] = body
             wanted.append(document)
         if moved:
             self.state.move(moved, feed)
-        return Triage(wanted, contents, known, unchanged, stale, len(ids) - len(first))
+        return Triage(wanted, contents, known, bodies, unchanged, stale, len(ids) - len(first))
 
     def version_of(self, document: Document) -> int:
         """Return the version to write a document with: that of the run which read its record."""
@@ -129,8 +134,8 @@ class Ledger:
         """A replayed record belongs to the feed that it came from."""
         return document.record.origin if document.record.version else feed
 
-    def _content(self, document: Document, languages: Sequence[str]) -> bytes:
-        # As the source has it: neither translations, unless another source gave them, nor vectors.
-        bare = document if document.embedding is None else replace(document, embedding=None)
-        encoded = encode_json(bare.source(languages))
-        return hashlib.blake2b(encoded, digest_size=16, key=self._key).digest()
+
+def _body(document: Document, languages: Sequence[str]) -> bytes:
+    """Return a document as its source has it: neither translations, unless another source gave them, nor vectors."""
+    bare = document if document.embedding is None else replace(document, embedding=None)
+    return encode_json(bare.source(languages))

@@ -23,13 +23,13 @@ from ingest.images import image_problems
 from ingest.lanes import Lanes, OwnProcess, in_order
 from ingest.ledger import Ledger
 from ingest.report import Tally
-from ingest.sinks import Outcome, Sink
+from ingest.sinks import NOT_ENCODED, Outcome, Sink
 from ingest.stages import Batch, Chunk, Stages, check, embed, prepare, see, translate, works
 from rerank.understanding.vocabulary import VocabularyCounter
 
 log = logging.getLogger("polyrank.ingest.run")
 
-BATCH_SIZE = 256
+BATCH_SIZE = 500
 CHUNK_CHARS = 4_000_000
 """A chunk whose texts are longer ends: a line may have millions of characters, and a hundred are no small batch."""
 
@@ -129,8 +129,8 @@ def run_stages(
     """
     tally, book, lanes = tally or Tally(), ledger or Ledger(), lanes or OwnProcess(stages)
     prepared = lanes.run((prepare,), _timed(items, tally))
-    compared = ahead(_compared(prepared, stages, tally, book, counter))
     steps = [step for step in (translate, embed, see) if works(step, stages)]
+    compared = ahead(_compared(prepared, stages, tally, book, counter, whole=not steps))
     made = lanes.run(steps, compared) if steps else compared
     try:
         for written in _written(made, sink, writers, tally):
@@ -161,18 +161,24 @@ def _timed(items: Iterable[Chunk | Batch], tally: Tally) -> Iterator[Chunk | Bat
 
 
 def _compared(
-    batches: Iterable[Batch], stages: Stages, tally: Tally, ledger: Ledger, counter: VocabularyCounter | None
+    batches: Iterable[Batch],
+    stages: Stages,
+    tally: Tally,
+    ledger: Ledger,
+    counter: VocabularyCounter | None,
+    *,
+    whole: bool,
 ) -> Iterator[Batch]:
+    """Leave out what the index holds already. `whole`: nothing is done to the others before they are written."""
     for batch in count_languages((check(one, stages) for one in batches), tally):
         with tally.timed("compare"):
             if counter is not None:
                 add_words(counter, batch.documents)
-            found = _changed(batch, stages, ledger)
+            found = _changed(batch, stages, ledger, whole=whole)
         yield found
 
 
-def _changed(batch: Batch, stages: Stages, ledger: Ledger) -> Batch:
-    """Leave out what the index holds already."""
+def _changed(batch: Batch, stages: Stages, ledger: Ledger, *, whole: bool) -> Batch:
     found = ledger.triage(batch.documents, batch.feed, stages.languages)
     ledger.meet(batch.letters, batch.feed)
     ledger.meet_ids(batch.deletes)
@@ -187,6 +193,7 @@ def _changed(batch: Batch, stages: Stages, ledger: Ledger) -> Batch:
         repeated=found.repeated,
         known={one.id: found.known[one.id] for one in found.documents if one.id in found.known},
         contents=found.contents,
+        bodies=found.bodies if whole else NOT_ENCODED,
         kept=stages.kept_vectors(embedded) if embedded else {},
         pictures=stages.kept_images(pictured) if pictured and stages.kept_images is not None else {},
     )
@@ -209,7 +216,7 @@ def _written(batches: Iterator[Batch], sink: Sink, writers: int, tally: Tally) -
 
     def write(batch: Batch) -> _Written:
         begun = perf_counter()
-        outcomes = sink.write(batch.documents)
+        outcomes = sink.write(batch.documents, batch.bodies)
         gone = sink.delete(batch.deletes) if batch.deletes else []
         return _Written(batch, outcomes, gone, perf_counter() - begun)
 

@@ -29,6 +29,7 @@ from ingest.sweep import MAX_DELETE_FRACTION
 from ingest.target import Target
 from ingest.translators import DICTIONARIES_ALONE, TranslationConfig, build_translator
 from plugin.client import OpenSearch, cluster_id, connect
+from plugin.filling import begin_filling, filling
 from plugin.index import (
     DEFAULT_LANGUAGES,
     IMAGE_FIELD,
@@ -173,7 +174,7 @@ def _run(
     images = open_images(options.images)
     pictures = images.vector if images else None
     spec = IndexSpec(options.languages, vector_field(embedder), options.shards, options.replicas, pictures)
-    index = options.into or ensure_index(client, options.alias, spec, tell=tell)
+    index = options.into or _index(client, options.alias, spec, tell)
     pipeline = _pipeline(client, index, options)
     meta = read_meta(client, index)
     images = images or images_of_index(meta, index)
@@ -212,6 +213,7 @@ def _run(
             closing(memory) if memory is not None else nullcontext(),
             closing(open_lanes(options.on, options.workers, plan, stages)) as lanes,
             _impatient_on_failure(target.patience),
+            filling(client, index, target.patience),
         ):
             run_stages(
                 _items(feeds, options, stages, lanes, record.tally, vectorize),
@@ -298,6 +300,15 @@ def rehearse(
         drift=ending.drift,
         dry_run=True,
     )
+
+
+def _index(client: OpenSearch, alias: str, spec: IndexSpec, tell: Callable[[str], None]) -> str:
+    """Return the index behind the alias, made where there is none."""
+    new = find_index(client, alias) is None
+    index = ensure_index(client, alias, spec, tell=tell)
+    if new:
+        begin_filling(client, index)
+    return index
 
 
 @contextmanager

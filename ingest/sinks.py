@@ -1,6 +1,6 @@
 """Where documents go. A sink overwrites a document of the same id, so writing twice is writing once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -20,12 +20,16 @@ class Outcome:
     reason: str = ""
 
 
+NOT_ENCODED: Mapping[str, bytes] = {}
+
+
 @runtime_checkable
 class Sink(Protocol):
     """Takes documents."""
 
-    def write(self, documents: Sequence[Document]) -> list[Outcome]:
-        """Write documents of distinct ids; return as many outcomes, in the same order."""
+    def write(self, documents: Sequence[Document], bodies: Mapping[str, bytes] = NOT_ENCODED) -> list[Outcome]:
+        """Write documents of distinct ids; return as many outcomes, in the same order. `bodies`: by id, what some of
+        them are as JSON, so that it need not be made twice."""
         ...
 
     def delete(self, ids: Sequence[str]) -> list[Outcome]:
@@ -39,7 +43,7 @@ class ListSink:
     def __init__(self) -> None:
         self.documents: dict[str, Document] = {}
 
-    def write(self, documents: Sequence[Document]) -> list[Outcome]:
+    def write(self, documents: Sequence[Document], bodies: Mapping[str, bytes] = NOT_ENCODED) -> list[Outcome]:
         """Keep the documents."""
         outcomes = [Outcome("updated" if one.id in self.documents else "created") for one in documents]
         self.documents |= {document.id: document for document in documents}
@@ -58,7 +62,7 @@ class RehearsalSink:
     def __init__(self, state: IndexState) -> None:
         self._state = state
 
-    def write(self, documents: Sequence[Document]) -> list[Outcome]:
+    def write(self, documents: Sequence[Document], bodies: Mapping[str, bytes] = NOT_ENCODED) -> list[Outcome]:
         """Tell new documents from known ones."""
         known = self._state.known([document.id for document in documents])
         there = {key for key, one in known.items() if not one.deleted}
@@ -99,7 +103,7 @@ class IndexSink:
         self._version = version
         self._vector_fields = (vector_field, image_field)
 
-    def write(self, documents: Sequence[Document]) -> list[Outcome]:
+    def write(self, documents: Sequence[Document], bodies: Mapping[str, bytes] = NOT_ENCODED) -> list[Outcome]:
         """Index the documents, waiting and trying again while the cluster is too busy or away.
 
         Raises:
@@ -109,7 +113,7 @@ class IndexSink:
             [
                 BulkAction(
                     document.id,
-                    document.source(self._languages, *self._vector_fields),
+                    bodies.get(document.id) or document.source(self._languages, *self._vector_fields),
                     document.record.version or self._version,
                 )
                 for document in documents

@@ -35,10 +35,10 @@ class Batch:
 
     `feed` is whose they are, `deletes` the ids that it says are gone. What follows is set when the batch is compared
     with what the index holds: how many documents were taken out, how many ids the run had met before, what is known
-    of the others, the hash of each one's content, and the vectors that the index holds of them (`kept`) and of their
-    images (`pictures`). Embedding
-    sets the hash of each one's text (`vectors`) and how many were read by the model; `images` counts pictures that
-    were. `seconds` by stage grow on the way.
+    of the others, the hash of each one's content, what it is as JSON (`bodies`, where no step follows), and the
+    vectors that the index holds of them (`kept`) and of their images (`pictures`). Embedding sets the hash of each
+    one's text (`vectors`) and how many were read by the model; `images` counts pictures that were. `seconds` by stage
+    grow on the way.
     """
 
     documents: Sequence[Document]
@@ -52,6 +52,7 @@ class Batch:
     repeated: int = 0
     known: Mapping[str, Known] = field(default_factory=dict)
     contents: Mapping[str, bytes] = field(default_factory=dict)
+    bodies: Mapping[str, bytes] = field(default_factory=dict)
     kept: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     pictures: Pictures = field(default_factory=dict)
     vectors: Mapping[str, bytes] = field(default_factory=dict)

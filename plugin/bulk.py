@@ -24,14 +24,14 @@ Result = Literal["created", "updated", "deleted", "stale", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class BulkAction:
-    """Write `source` under `id`, or delete what is there where it is None.
+    """Write `source` (bytes: as JSON in one line) under `id`, or delete what is there where it is None.
 
     `version` is the document's version afterwards; one that the index has a newer version of stays as it is. None:
     the index counts versions itself.
     """
 
     id: str
-    source: Mapping[str, Any] | None
+    source: Mapping[str, Any] | bytes | None
     version: int | None = None
 
     def line(self) -> bytes:
@@ -41,7 +41,8 @@ class BulkAction:
             meta |= {"version": self.version, "version_type": "external_gte"}
         if self.source is None:
             return encode_json({"delete": meta}) + b"\n"
-        return encode_json({"index": meta}) + b"\n" + encode_json(self.source) + b"\n"
+        body = self.source if isinstance(self.source, bytes) else encode_json(self.source)
+        return b"%b\n%b\n" % (encode_json({"index": meta}), body)
 
 
 @dataclass(frozen=True, slots=True)

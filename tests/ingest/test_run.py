@@ -1,6 +1,6 @@
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from ingest.lanes import OwnProcess
 from ingest.report import MAX_REASONS, OTHER_REASONS, RunReport, Tally
 from ingest.run import CHUNK_CHARS, count_words, read_chunks, run_stages
 from ingest.seen import MANY_ROWS, SeenIds
-from ingest.sinks import ListSink, Outcome, Sink
+from ingest.sinks import NOT_ENCODED, ListSink, Outcome, Sink
 from ingest.stages import Stages
 from ingest.translate import TranslationMemory
 from rerank.baselines import HashEmbedder
@@ -38,7 +38,7 @@ class TestListSink(SinkContract):
 class PickySink(ListSink):
     """Refuses documents without a price."""
 
-    def write(self, documents: Sequence[Document]) -> list[Outcome]:
+    def write(self, documents: Sequence[Document], bodies: Mapping[str, bytes] = NOT_ENCODED) -> list[Outcome]:
         return [
             super(PickySink, self).write([one])[0] if one.price is not None else Outcome("failed", "no price: refused")
             for one in documents
@@ -215,7 +215,7 @@ class Traffic(ListSink):
         self._flying: set[str] = set()
         self.most = 0
 
-    def write(self, documents: Sequence[Document]) -> list[Outcome]:
+    def write(self, documents: Sequence[Document], bodies: Mapping[str, bytes] = NOT_ENCODED) -> list[Outcome]:
         ids = {document.id for document in documents}
         with self._lock:
             assert self._flying.isdisjoint(ids)

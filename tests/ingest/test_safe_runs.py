@@ -1,7 +1,7 @@
 """Several runs over one index, as far as it takes no node: what is written again, what is deleted, what is older."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from ingest.feeds import Feed, ListFeed, open_dead_letters, open_feed
 from ingest.ledger import Ledger
 from ingest.report import Tally
 from ingest.run import read_chunks, run_stages
-from ingest.sinks import ListSink, Outcome
+from ingest.sinks import NOT_ENCODED, ListSink, Outcome
 from ingest.state import IndexState
 from tests.ingest.test_run import PickySink, stages
 
@@ -164,10 +164,10 @@ def test_a_replay_never_overwrites_or_brings_back_what_a_later_run_wrote(tmp_pat
 
 def test_a_run_that_breaks_off_loses_nothing_and_the_next_goes_on(shop: Shop) -> None:
     class Cut(ListSink):
-        def write(self, documents: Sequence[Document]) -> list[Outcome]:
+        def write(self, documents: Sequence[Document], bodies: Mapping[str, bytes] = NOT_ENCODED) -> list[Outcome]:
             if any(one.id == "4" for one in documents):
                 raise KeyboardInterrupt
-            return super().write(documents)
+            return super().write(documents, bodies)
 
     whole = shop.sink
     shop.sink = Cut()

@@ -1,5 +1,6 @@
 """The plugin's zip is what `opensearch-plugin install` expects, the same bytes from the same sources, and made once."""
 
+import re
 import shutil
 import zipfile
 from importlib.metadata import version
@@ -8,11 +9,13 @@ from pathlib import Path
 import pytest
 
 import plugin.build
-from plugin.build import build_plugin, descriptor
+from plugin.build import SOURCES, build_plugin, descriptor
 from plugin.errors import BuildError
 from plugin.layout import Distribution
 
 pytestmark = pytest.mark.node
+IMPORT = re.compile(r"^import (?:static )?([\w.]+)", re.MULTILINE)
+ALWAYS_THERE = ("java.", "javax.", "org.opensearch.", "org.apache.lucene.", "org.apache.logging.log4j.")
 
 
 def test_zip_is_flat_and_complete(bare_distribution: Distribution, tmp_path: Path) -> None:
@@ -25,10 +28,18 @@ def test_zip_is_flat_and_complete(bare_distribution: Distribution, tmp_path: Pat
     ]
 
 
-def test_descriptor_names_the_release_and_every_opensearch_3() -> None:
+def test_descriptor_names_the_release_and_opensearch_3_from_3_4_on() -> None:
+    """Up to 3.3.2 OpenSearch takes no range with a caret, not even one of its own version."""
     assert descriptor()["version"] == version("polyrank")
-    assert descriptor()["dependencies"] == '{opensearch:"^3.0.0"}'
+    assert descriptor()["dependencies"] == '{opensearch:"^3.4.0"}'
     assert "opensearch.version" not in descriptor()
+
+
+def test_the_sources_name_nothing_whose_package_differs_among_these_versions() -> None:
+    """Jackson, for one: `com.fasterxml.jackson` up to 3.8, `tools.jackson` in 3.9."""
+    named = {line for path in SOURCES.rglob("*.java") for line in IMPORT.findall(path.read_text())}
+    assert named
+    assert [name for name in named if not name.startswith(ALWAYS_THERE)] == []
 
 
 def test_made_once_and_again_the_same_when_damaged(bare_distribution: Distribution, tmp_path: Path) -> None:

@@ -194,3 +194,27 @@ def test_hostile_input_is_answered_with_hits_or_a_clear_4xx(rig: Rig, case: str)
     if answer.status_code != 200:
         assert answer.json()["error"]["reason"]
     assert ids(rig.search({"query": LAMP}))
+
+
+def test_one_spoilt_product_does_not_cost_the_reranking_of_all(rig: Rig) -> None:
+    """A service refuses a call for one text with a NUL or half a surrogate pair, or for too many characters."""
+    spoilt = {
+        "nul": {"title": "lamp \x00 with a NUL"},
+        "half": {"title": "lamp \ud83d half"},
+        "end": {"title": "lamp " + "\U0001f4a1" * 4},
+        "long": {"title": "lamp " + "\U0001f4a1" * 500_000},
+    }
+    for name, document in spoilt.items():
+        content = json.dumps(document)
+        headers = {"Content-Type": "application/json"}
+        answer = rig.http.put(f"/spoilt/_doc/{name}?refresh=true", content=content, headers=headers)
+        assert answer.status_code < 300, answer.text
+    rig.pipeline(retrievers=[{"lexical": {}}], rerank={"window": 10, "document_fields": {"title": ["title"]}})
+    found = rig.search({"query": LAMP}, index="spoilt")
+    assert told(found)["degraded"] is None
+    assert told(found)["reranked"] == 4
+    sent = {document["title"] for document in rig.service.calls[-1].body["documents"]}
+    long = "lamp " + "\U0001f4a1" * 3997  # 8,000 units less half a pair
+    assert sent == {"lamp   with a NUL", "lamp \ufffd half", "lamp " + "\U0001f4a1" * 4, long}
+    assert {hit["_id"]: hit["_source"] for hit in found["hits"]["hits"]} == spoilt, "the hits are as they were"
+    rig.http.delete("/spoilt")

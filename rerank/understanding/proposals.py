@@ -81,7 +81,10 @@ def _clause(attribute: Attribute, field: str, kind: str, schema: Mapping[str, st
         inside = {"range": {field: {key: value for key, value in bounds.items() if value is not None}}}
         if attribute.currency is None or "currency" not in schema:
             return inside
-        return {"bool": {"filter": [inside, {"term": {"currency": attribute.currency}}]}}
+        # Many shops have one currency and never write it down.
+        unsaid = {"bool": {"must_not": [{"exists": {"field": "currency"}}]}}
+        priced = [{"term": {"currency": attribute.currency}}, unsaid]
+        return {"bool": {"filter": [inside], "should": priced, "minimum_should_match": 1}}
     if attribute.variants:
         fields = [(_exact(value.field, schema)[0], value.value) for value in attribute.variants]
         known = [_equals(name, value, _type(name, schema) or "") for name, value in fields if _type(name, schema)]

@@ -16,6 +16,8 @@ from tests.node.conftest import RunningNode, RunningService
 pytestmark = pytest.mark.node
 CATALOGUE = Path(__file__).parents[2] / "demo" / "catalogue.jsonl"
 ALIAS = "priced"
+WEBCAM = "Full HD webcam with privacy cover"
+"""Its text names a microphone."""
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +26,12 @@ def priced(
 ) -> Iterator[OpenSearch]:
     """The demo's English products behind a pipeline that filters."""
     folder = tmp_path_factory.mktemp("priced")
-    products = [line for line in CATALOGUE.read_text(encoding="utf-8").splitlines() if json.loads(line)["lang"] == "en"]
-    (folder / "shop.jsonl").write_text("\n".join(products), encoding="utf-8")
+    catalogue = map(json.loads, CATALOGUE.read_text(encoding="utf-8").splitlines())
+    products = [product for product in catalogue if product["lang"] == "en"]
+    webcam = next(product for product in products if product["title"] == WEBCAM)
+    products.append({**webcam, "id": "dollars", "currency": "USD"})
+    del webcam["currency"]
+    (folder / "shop.jsonl").write_text("\n".join(map(json.dumps, products)), encoding="utf-8")
     places = ["--resources", str(service_home / "resources"), "--dead-letters", str(folder / "dead.jsonl")]
     ask = ["run", str(folder / "shop.jsonl"), "--index", ALIAS, "--no-translate", "--url", node.url, *places]
     result = CliRunner().invoke(main, ask)
@@ -53,7 +59,9 @@ def test_a_price_in_the_query_is_a_filter(priced: OpenSearch) -> None:
     (price,) = [one for one in understanding["applied"] if one["name"] == "price"]
     assert (price["use"], price["field"], price["text"]) == ("filter", "price", "under 50 GBP")
     assert cheap
-    assert all(product["price"] <= 50 and product["currency"] == "GBP" for product in cheap)
+    assert all(product["price"] <= 50 and product.get("currency", "GBP") == "GBP" for product in cheap)
+    unsaid = [product["title"]["en"] for product in cheap if "currency" not in product]
+    assert unsaid == [WEBCAM], "a product that states no currency has the shop's"
     assert dear
     assert all(product["price"] >= 50 for product in dear)
 

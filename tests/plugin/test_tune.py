@@ -267,6 +267,21 @@ def test_what_the_vectors_of_unread_queries_count_is_tuned(vector_knows: bool) -
     assert few.chosen.fusion.knn_factor == 0.15, "fifteen queries are too few to say"
 
 
+def test_of_equal_settings_the_nearest_to_what_is_installed_is_chosen() -> None:
+    """Any weight of a retriever that found nothing measures the same; what it finds one day would count unmeasured."""
+    pipeline = copy.deepcopy(PIPELINE)
+    retrievers = processor_of(pipeline)["retrievers"]
+    retrievers.insert(1, {"translated": {"weight": 0.3, "fields": ["title.{lang}"]}})
+    retrievers[0]["lexical"]["weight"], retrievers[2]["knn"]["weight"] = 0.6, 0.1
+    candidates = [question(number, vector_knows=False) for number in range(20)]
+    nothing = np.full(20, np.nan)
+    known = [np.stack([one.gains, nothing, one.scores[:, 1]], axis=1) for one in candidates]
+    candidates = [replace(one, scores=scores) for one, scores in zip(candidates, known, strict=True)]
+    outcome = tune(pipeline, candidates)
+    assert outcome.means["fused"] == pytest.approx(1.0)
+    assert outcome.chosen.fusion == installed_setting(pipeline).fusion
+
+
 def test_translations_of_one_need_count_as_one() -> None:
     """Ten copies of four needs are no forty witnesses."""
     candidates = [replace(question(number), need=str(number % 4)) for number in range(40)]

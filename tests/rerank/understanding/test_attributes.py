@@ -117,7 +117,16 @@ def test_what_the_index_has_a_field_for_becomes_a_clause() -> None:
         "measure": ("boost", {"term": {"measures": {"value": "16 gb", "case_insensitive": True}}}),
         "price": (
             "filter",
-            {"bool": {"filter": [{"range": {"price": {"lte": 500.0}}}, {"term": {"currency": "EUR"}}]}},
+            {
+                "bool": {
+                    "filter": [{"range": {"price": {"lte": 500.0}}}],
+                    "should": [
+                        {"term": {"currency": "EUR"}},
+                        {"bool": {"must_not": [{"exists": {"field": "currency"}}]}},
+                    ],
+                    "minimum_should_match": 1,
+                }
+            },
         ),
     }
     assert proposed("leather shoes size 42") == {

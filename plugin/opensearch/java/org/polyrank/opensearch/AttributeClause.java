@@ -11,7 +11,7 @@ import org.opensearch.index.query.RangeQueryBuilder;
 import org.opensearch.index.query.TermQueryBuilder;
 
 /**
- * Builds the query that the service proposes for an attribute. Of OpenSearch's queries only term, match, range and bool of these pass, on
+ * Builds the query that the service proposes for an attribute. Of OpenSearch's queries only term, match, range, exists and bool of these pass, on
  * fields that the schema has, with values that their types take: whatever the service answers, it can neither run a script nor fail a shard.
  * Each method throws IllegalArgumentException, which says what does not pass.
  */
@@ -35,8 +35,9 @@ final class AttributeClause {
             case "term" -> term(only("term", only.getValue()));
             case "match" -> match(only("match", only.getValue()));
             case "range" -> range(only("range", only.getValue()));
+            case "exists" -> exists(object("exists", only.getValue()));
             case "bool" -> bool(object("bool", only.getValue()), depth);
-            default -> throw new IllegalArgumentException("the clause is [" + only.getKey() + "], not term, match, range or bool");
+            default -> throw new IllegalArgumentException("the clause is [" + only.getKey() + "], not term, match, range, exists or bool");
         };
     }
 
@@ -72,6 +73,12 @@ final class AttributeClause {
         return range;
     }
 
+    private QueryBuilder exists(Map<String, Object> options) {
+        if (!(options.get("field") instanceof String field)) throw new IllegalArgumentException("exists names no field");
+        type(field);
+        return QueryBuilders.existsQuery(field);
+    }
+
     private QueryBuilder bool(Map<String, Object> clauses, int depth) {
         if (depth >= MAX_DEPTH) throw new IllegalArgumentException("clauses stand in clauses more than " + MAX_DEPTH + " deep");
         BoolQueryBuilder bool = QueryBuilders.boolQuery();
@@ -79,6 +86,7 @@ final class AttributeClause {
             switch (key) {
                 case "filter", "must" -> list(value).forEach(item -> bool.filter(read(item, depth + 1)));
                 case "should" -> list(value).forEach(item -> bool.should(read(item, depth + 1)));
+                case "must_not" -> list(value).forEach(item -> bool.mustNot(read(item, depth + 1)));
                 case "minimum_should_match" -> bool.minimumShouldMatch(String.valueOf(value));
                 default -> throw new IllegalArgumentException("bool has the key [" + key + "]");
             }

@@ -99,7 +99,12 @@ def test_one_that_is_chosen_meanwhile_stays(node: RunningNode) -> None:
 def test_that_it_cannot_be_put_back_hides_no_failure(node: RunningNode, caplog: pytest.LogCaptureFixture) -> None:
     ensure_index(node.client, ALIAS, IndexSpec(("en",)))
     begin_filling(node.client, INDEX)
-    with pytest.raises(KeyError, match="first"), filling(node.client, INDEX, PATIENT):
-        node.client.indices.delete(index=INDEX)
-        raise KeyError("first")
+
+    def fail() -> None:
+        with filling(node.client, INDEX, PATIENT):
+            node.client.indices.delete(index=INDEX)
+            raise KeyError("first")
+
+    with pytest.raises(KeyError, match="first"):
+        fail()
     assert "the next run sets the refresh interval" in caplog.text

@@ -87,7 +87,7 @@ def clean(record: Record, brands: Brands = NO_ALIASES) -> Document | DeadLetter:
         return DeadLetter(record.feed, record.line, reason, record=record.fields)
     title, text = _text(fields.get("title")), _text(fields.get("text"))
     given = fields.get("attrs")
-    own = given if isinstance(given, Mapping) else {} if given is None else {"attributes": given}
+    own = given if isinstance(given, (dict, Mapping)) else {} if given is None else {"attributes": given}
     told = {key: value for key, value in extra.items() if _plain_name(key) not in ALIASES}
     if not title and not text:
         return DeadLetter(record.feed, record.line, "the record has neither title nor text", record=record.fields)

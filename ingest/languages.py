@@ -48,16 +48,15 @@ def assign_languages(
         scripts: tells languages by script alone, `und` for Latin.
         prior: the likely language, BCP 47, of documents whose source names none.
     """
-    samples = [_sample(document) for document in documents]
     unknown = [place for place, document in enumerate(documents) if document.language == UNDETERMINED]
     declared = [place for place in range(len(documents)) if documents[place].language != UNDETERMINED]
     result = list(documents)
     for likely in dict.fromkeys(documents[place].record.prior or prior for place in unknown):
         places = [place for place in unknown if (documents[place].record.prior or prior) == likely]
-        found = detector.detect([samples[place] for place in places], prior=likely)
+        found = detector.detect([_sample(documents[place]) for place in places], prior=likely)
         for place, detection in zip(places, found, strict=True):
             result[place] = _with_fields(result[place], detection, detector, likely)
-    by_script = scripts.detect([result[place].title or samples[place] for place in declared])
+    by_script = scripts.detect([documents[place].title or _sample(documents[place]) for place in declared])
     for place, detection in zip(declared, by_script, strict=True):
         if detection.confidence >= SCRIPT_SHARE and not _same_script(result[place].language, detection.language):
             problems = (*result[place].problems, "declared language")

@@ -84,8 +84,10 @@ class Tally:
         self.updated += result == "updated"
         self.stale += result == "stale"
         self.languages[document.language] += 1
-        self.translated.update(document.translated.keys())
-        self.problems.update(document.problems)
+        if document.translated:
+            self.translated.update(document.translated.keys())
+        if document.problems:
+            self.problems.update(document.problems)
 
     def count_letter(self, letter: DeadLetter) -> None:
         """Count a dead letter; past `MAX_REASONS` kinds of reasons all further ones are one."""

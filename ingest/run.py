@@ -61,7 +61,7 @@ def _chunks(entries: Iterable[Record | DeadLetter], size: int) -> Iterator[list[
         for entry in entries:
             chunk.append(entry)
             texts = entry.fields.values() if isinstance(entry, Record) else (entry.raw,)
-            chars += sum(len(text) for text in texts if isinstance(text, str))
+            chars += sum([len(text) for text in texts if isinstance(text, str)])
             if len(chunk) == size or chars > CHUNK_CHARS:
                 yield chunk
                 chunk, chars = [], 0

@@ -1,8 +1,9 @@
 """Where documents go. A sink overwrites a document of the same id, so writing twice is writing once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
+
+import msgspec
 
 from ingest.document import Document
 from ingest.state import IndexState
@@ -12,8 +13,7 @@ from plugin.index import IMAGE_FIELD, VECTOR_FIELD
 from plugin.patience import Patience
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What became of one document; `reason` says why it failed. `stale`: a newer version is there."""
 
     result: Result

@@ -9,9 +9,10 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from ingest.errors import IngestError
 from ingest.seen import MANY, insert_rows
@@ -28,8 +29,7 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True, gc=False):
     """A document as it was last written: its version, hashes of what went in (None: not to be relied on) and of what
     was embedded, the feed it is from, and whether it was deleted since."""
 

@@ -3,7 +3,6 @@ good is told item by item, and an older version never replaces a newer one."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
@@ -22,8 +21,7 @@ MISSHAPEN = frozenset({400, 413})
 Result = Literal["created", "updated", "deleted", "stale", "failed"]
 
 
-@dataclass(frozen=True, slots=True)
-class BulkAction:
+class BulkAction(msgspec.Struct, frozen=True, gc=False):
     """Write `source` (bytes: as JSON in one line) under `id`, or delete what is there where it is None.
 
     `version` is the document's version afterwards; one that the index has a newer version of stays as it is. None:
@@ -45,8 +43,7 @@ class BulkAction:
         return b"%b\n%b\n" % (encode_json({"index": meta}), body)
 
 
-@dataclass(frozen=True, slots=True)
-class BulkResult:
+class BulkResult(msgspec.Struct, frozen=True, gc=False):
     """What became of one action; `reason` says why it failed. `stale`: the index holds a newer version."""
 
     result: Result
@@ -110,12 +107,13 @@ class BulkWriter:
             return self._send(part[:half], lines, results) + self._send(part[half:], lines, results)
         again: list[int] = []
         busy = ""
-        for place, item in zip(part, items, strict=True):
-            if item.get("status") in BUSY:
+        for place, (action, item) in zip(part, items, strict=True):
+            status = int(item.get("status", 0))
+            if status in BUSY:
                 again.append(place)
                 busy = item_reason(item)
             else:
-                results[place] = _result(item)
+                results[place] = WRITTEN.get((action, status)) or _result(action, status, item)
         if len(again) < len(part):
             self.patience.succeeded()
         if again:
@@ -125,12 +123,13 @@ class BulkWriter:
             self._limit = min(MAX_BODY_BYTES, self._limit * 2)
         return again
 
-    def _request(self, body: bytes) -> list[Mapping[str, Any]]:
+    def _request(self, body: bytes) -> list[tuple[str, Mapping[str, Any]]]:
+        """Return each action's name with what the cluster says of it."""
         with cluster_errors(f"write into {self._index}"):
             answer = self._client.bulk(
                 body=body, index=self._index, params={"filter_path": "items.*.status,items.*.error"}
             )
-        return [{"action": name, **found} for item in answer["items"] for name, found in item.items()]
+        return [action for item in answer["items"] for action in item.items()]
 
     def _slow_down(self, sent: int) -> None:
         self._limit = max(64 << 10, min(self._limit, sent) // 2)
@@ -145,13 +144,16 @@ def item_reason(answer: Mapping[str, Any]) -> str:
     return f"{error.get('reason')}" + (f": {cause}" if cause else "")
 
 
-def _result(item: Mapping[str, Any]) -> BulkResult:
-    status = int(item.get("status", 0))
+WRITTEN = {("index", 201): BulkResult("created"), ("index", 200): BulkResult("updated")}
+"""What nearly all come to."""
+
+
+def _result(action: str, status: int, item: Mapping[str, Any]) -> BulkResult:
     if status == STALE:
         return BulkResult("stale")
-    if status >= 300 and not (status == GONE and item["action"] == "delete" and "error" not in item):
+    if status >= 300 and not (status == GONE and action == "delete" and "error" not in item):
         return BulkResult("failed", item_reason(item))
-    if item["action"] == "delete":
+    if action == "delete":
         return BulkResult("deleted")
     return BulkResult("created" if status == 201 else "updated")
 

@@ -8,10 +8,12 @@ meanwhile. Both go into the new index and the notes move on, so a catch-up can b
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from ingest.errors import ReindexError
 from ingest.reindex.generations import read_note, write_note

@@ -53,7 +53,7 @@ class ScriptDetector:
 
     def detect(self, texts: Sequence[str]) -> list[Detection]:
         """Detect the language of each text by the script of its letters."""
-        return [_by_script(normalize(text)) for text in texts]
+        return [_by_script(text if text.isascii() else normalize(text)) for text in texts]
 
 
 class LanguageDetector:
@@ -165,7 +165,7 @@ def _primary(prior: str | None) -> str | None:
 
 
 def _by_script(text: str) -> Detection:
-    if not text or ord(max(text)) < _SCRIPTS[0][0]:  # Latin alone, as most are
+    if text.isascii() or ord(max(text)) < _SCRIPTS[0][0]:  # Latin alone, as most are
         return Detection(UNDETERMINED, 0.0)
     letters = [letter for letter in text if letter.isalpha()]
     scripts = [language for letter in letters if (language := _script(letter))]

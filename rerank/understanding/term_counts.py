@@ -4,7 +4,7 @@ documents at a time. A counter of Python's takes three times as long, and a term
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from operator import itemgetter
+from operator import add, itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,12 +74,21 @@ class TermCounts:
             self._merge()
 
     def terms(self) -> dict[str, int]:
-        """Return the counts by term: a word, or two with a space between them."""
+        """Return the counts by term, a word or two with a space between them, in the order of the terms."""
         self._merge()
-        words = ["", "", *self._numbers.words]
-        firsts = map(words.__getitem__, (self._keys >> _SHIFT).tolist())
-        seconds = [f" {words[number]}" if number else "" for number in (self._keys & _LOW).tolist()]
-        return dict(zip(map(str.__add__, firsts, seconds), self._counts.tolist(), strict=True))
+        words = self._numbers.words
+        order = sorted(range(len(words)), key=words.__getitem__)
+        ranks = np.zeros(len(words) + BREAKS, np.uint64)
+        ranks[np.array(order, np.int64) + BREAKS] = np.arange(1, len(words) + 1)
+        # A space comes before all that words are made of, so pairs are in the order of their words.
+        keys = ranks[self._keys >> _SHIFT] << _SHIFT | ranks[self._keys & _LOW]
+        places = np.argsort(keys)
+        keys = keys[places]
+        first = ["", *(words[place] for place in order)]
+        second = ["", *(f" {word}" for word in first[1:])]
+        firsts = map(first.__getitem__, (keys >> _SHIFT).tolist())
+        seconds = map(second.__getitem__, (keys & _LOW).tolist())
+        return dict(zip(map(add, firsts, seconds), self._counts[places].tolist(), strict=True))
 
     def _merge(self) -> None:
         if self._waiting:

@@ -36,7 +36,7 @@ ALIASES = frozenset(alias for aliases in FIELD_NAMES.values() for alias in alias
 
 LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]{1,8})*")
 MAX_ID_BYTES = 512
-NOTHING = (None, "", [])
+NOTHING: tuple[Any, ...] = (None, "", [])
 NEXT_ADDRESS = re.compile(r"[,;|]\s*(?=https?://)")
 
 

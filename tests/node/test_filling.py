@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.document import Record
+from ingest.document import DeadLetter, Record
 from ingest.errors import FeedError
 from ingest.feeds import ListFeed
 from ingest.session import RunOptions, ingest
@@ -35,8 +35,17 @@ def interval(node: RunningNode) -> str | None:
 
 
 def options(node: RunningNode, folder: Path) -> RunOptions:
-    places = {"resources": folder / "resources", "dead_letters": folder / "dead.jsonl"}
-    return RunOptions(ALIAS, ("en",), "en", embed=False, translate=False, pipeline=False, url=node.url, **places)
+    return RunOptions(
+        ALIAS,
+        ("en",),
+        "en",
+        resources=folder / "resources",
+        dead_letters=folder / "dead.jsonl",
+        embed=False,
+        translate=False,
+        pipeline=False,
+        url=node.url,
+    )
 
 
 class Watched(ListFeed):
@@ -47,9 +56,9 @@ class Watched(ListFeed):
         self.node, self.breaks = node, breaks
         self.seen: str | None = None
 
-    def entries(self) -> Iterator[Record]:  # type: ignore[override]
+    def entries(self) -> Iterator[Record | DeadLetter]:
         self.seen = interval(self.node)
-        yield from super().entries()  # type: ignore[misc]
+        yield from super().entries()
         if self.breaks:
             raise FeedError("the feed breaks off")
 

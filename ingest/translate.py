@@ -78,8 +78,8 @@ class TranslationMemory:
         names = [protected for _, _, _, protected in missing]
         made = dict(zip(missing, translate_protected(self._translator, texts, source, target, names), strict=True))
         if self._store is not None:
-            # What was kept may be for want of time or of an answer: the next run asks again.
-            self._store.add({one: found for one, found in made.items() if found.engine != KEEP})
+            # What an engine cannot translate is kept in the store, too: asked again, it would use up the next budget.
+            self._store.add({one: found for one, found in made.items() if found.answered})
         return made
 
     def _names(self, text: str, brand: str | None) -> tuple[str, ...]:

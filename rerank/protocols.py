@@ -33,11 +33,13 @@ class Detection:
 @dataclass(frozen=True, slots=True)
 class Translation:
     """A text in the target language and who made it; an untranslatable text comes back unchanged with
-    engine `keep` and confidence 0.0."""
+    engine `keep` and confidence 0.0. Not `answered`: it was kept for want of a budget or of an answer, and asked
+    another time it may be translated."""
 
     text: str
     engine: str
     confidence: float
+    answered: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,8 @@ class Budget:
 
 @dataclass(slots=True)
 class Spent:
-    """What translating took so far; `refused` texts were kept because the budget was used up, `failed` ones were asked
-    of an engine that did not answer."""
+    """What translating took so far; `refused` texts were kept because the budget was used up, `failed` ones because an
+    engine did not answer and no other one translated them."""
 
     seconds: float = 0.0
     characters: int = 0
@@ -97,7 +97,7 @@ class Limited:
         made = self._translator.translate(texts[:allowed], source, target) if allowed else []
         self.spent.characters += sum(map(len, texts[:allowed]))
         self.spent.seconds += self._clock() - started
-        return [*made, *(kept(text) for text in texts[len(made) :])]
+        return [*made, *(kept(text, answered=False) for text in texts[len(made) :])]
 
     def _allowed(self, texts: Sequence[str]) -> int:
         over = self._budget.seconds is not None and self.spent.seconds >= self._budget.seconds
@@ -143,19 +143,25 @@ class Chain:
         """Translate each text by the first translator that can."""
         result = [kept(text) for text in texts]
         left = list(range(len(texts)))
+        unanswered: set[int] = set()
         for number, translator in enumerate(self._translators):
-            idle = self._failures[number] >= self.MAX_FAILURES
-            if idle or not left or (source, target) not in translator.pairs():
+            if not left or (source, target) not in translator.pairs():
+                continue
+            if self._failures[number] >= self.MAX_FAILURES:
+                unanswered.update(left)
                 continue
             try:
                 made = translator.translate([texts[place] for place in left], source, target)
             except TranslationError as error:
                 log.warning("%s to %s without %s: %s", source, target, translator.name, error)
                 self._failures[number] += 1
-                self.spent.failed += len(left)
+                unanswered.update(left)
                 continue
             self._failures[number] = 0
             for place, translation in zip(left, made, strict=True):
                 result[place] = translation
             left = [place for place in left if result[place].engine == ENGINE]
+        for place in unanswered.intersection(left):
+            result[place] = kept(texts[place], answered=False)
+            self.spent.failed += 1
         return result

@@ -7,9 +7,9 @@ from rerank.protocols import Translation
 ENGINE = "keep"
 
 
-def kept(text: str) -> Translation:
-    """Return the translation that says: this text could not be translated and is unchanged."""
-    return Translation(text, ENGINE, 0.0)
+def kept(text: str, *, answered: bool = True) -> Translation:
+    """Return the translation that says: this text could not be translated, or was not asked for, and is unchanged."""
+    return Translation(text, ENGINE, 0.0, answered)
 
 
 class Keep:

@@ -129,9 +129,10 @@ def _pieces(text: str, brands: Sequence[str]) -> list[_Piece]:
 def _joined(text: str, pieces: Sequence[_Piece], made: Sequence[Translation], brands: Sequence[str]) -> Translation:
     """Put a text together from its pieces; a piece that the engine broke again stays as it was."""
     translations = iter(made)
-    parts, confidences, engines = [], [], []
+    parts, confidences, engines, answered = [], [], [], True
     for piece in pieces:
         found = next(translations) if piece.free else None
+        answered = answered and (found is None or found.answered)
         if found is None or found.engine == ENGINE or protected_texts(found.text, brands):
             parts.append(piece.before + piece.text + piece.after)
             confidences += [0.0] * (found is not None)
@@ -141,8 +142,9 @@ def _joined(text: str, pieces: Sequence[_Piece], made: Sequence[Translation], br
         engines.append(found.engine)
     joined = "".join(parts)
     if not engines or protected_texts(joined, brands) != protected_texts(text, brands):
-        return kept(text)
-    return Translation(joined, max(set(engines), key=engines.count), round(sum(confidences) / len(confidences), 3))
+        return kept(text, answered=answered)
+    confidence = round(sum(confidences) / len(confidences), 3)
+    return Translation(joined, max(set(engines), key=engines.count), confidence, answered)
 
 
 @lru_cache(10_000)

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,9 @@ from ingest.errors import IngestError
 from ingest.translate import TranslationMemory, translate_documents
 from ingest.translation_store import TranslationStore, text_hash
 from ingest.translators import EngineConfig, TranslationConfig, build_translator
+from rerank.protocols import Translation
 from rerank.translation.chain import Budget, Limited
+from rerank.translation.keep import kept
 from tests.ingest.sink_contract import product
 from tests.ingest.test_stages import UpperTranslator
 
@@ -47,6 +50,41 @@ def test_what_the_budget_refused_is_asked_for_by_the_next_run(tmp_path: Path) ->
     rich = UpperTranslator()
     assert [one.text for one in memory(path, rich).translate(["a", "b"], "en", "de")] == ["A", "B"]
     assert rich.given == ["b"]
+
+
+def test_what_an_engine_cannot_translate_is_not_asked_again_and_the_budget_gets_on(tmp_path: Path) -> None:
+    class Poor(UpperTranslator):
+        """Knows short words alone."""
+
+        def translate(self, texts: Sequence[str], source: str, target: str) -> list[Translation]:
+            made = super().translate(texts, source, target)
+            return [one if len(text) < 3 else kept(text) for one, text in zip(made, texts, strict=True)]
+
+    path, wanted = tmp_path / "shop.sqlite", ["long", "text", "ab"]
+    asked = []
+    for _ in range(3):
+        engine = Poor()
+        limited = Limited(engine, Budget(characters=6))
+        store = TranslationStore(path, limited.name, limited.version)
+        made = TranslationMemory(limited, store=store).translate(wanted, "en", "de")
+        asked.append(engine.given)
+    assert asked == [["long"], ["text", "ab"], []]
+    assert [one.text for one in made] == ["long", "text", "AB"]
+
+
+def test_a_text_of_which_a_piece_went_unanswered_is_asked_again(tmp_path: Path) -> None:
+    class Doubling(UpperTranslator):
+        """Says numbers twice, so that a text must be translated piece by piece."""
+
+        def translate(self, texts: Sequence[str], source: str, target: str) -> list[Translation]:
+            made = super().translate(texts, source, target)
+            return [Translation(one.text.replace("12", "12 12"), one.engine, one.confidence) for one in made]
+
+    limited = Limited(Doubling(), Budget(characters=12))
+    store = TranslationStore(tmp_path / "shop.sqlite", limited.name, limited.version)
+    (made,) = TranslationMemory(limited, store=store).translate(["lamp 12 oak"], "en", "de")
+    assert not made.answered
+    assert store.find([("en", "de", "lamp 12 oak", ())]) == {}
 
 
 def test_brands_and_protected_names_come_through_and_part_memories(tmp_path: Path) -> None:

@@ -38,6 +38,8 @@ def test_characters_and_cost_limit_a_run() -> None:
     assert texts(limited, "aaaa", "bb", "cc") == ["A", "B", "cc"]
     assert texts(limited, "bb") == ["bb"]
     assert (limited.spent.characters, limited.spent.refused) == (6, 2)
+    assert [one.answered for one in limited.translate(["bb"], "en", "de")] == [False]
+    assert [one.answered for one in limited.translate(["bb"], "en", "tlh")] == [True]
     priced = Budget(cost_per_million=500_000.0, max_cost=2.0)
     limited = Limited(Scripted(TABLE), priced)
     assert texts(limited, "aaaa", "bb") == ["A", "bb"]
@@ -68,8 +70,10 @@ class Broken(Scripted):
 def test_a_failing_engine_is_passed_over_and_left_alone_in_the_end() -> None:
     engine = Broken(1)
     chain = Chain([engine, Scripted({"cc": "C2"})])
-    made = [[one.text for one in chain.translate(["bb", "cc"], "en", "de")] for _ in range(6)]
-    assert made == [["B", "C"], *[["bb", "C2"]] * 5]
+    made = [chain.translate(["bb", "cc"], "en", "de") for _ in range(6)]
+    assert [[one.text for one in found] for found in made] == [["B", "C"], *[["bb", "C2"]] * 5]
     assert engine.calls == 1 + Chain.MAX_FAILURES
-    assert chain.spent.failed == 2 * Chain.MAX_FAILURES
-    assert "6 texts unanswered" in Limited(chain, Budget(), spent=chain.spent).spent.describe(Budget())
+    # Of an engine that is left alone, too, nobody can say what it would have translated.
+    assert [[one.answered for one in found] for found in made] == [[True, True], *[[False, True]] * 5]
+    assert chain.spent.failed == 5
+    assert "5 texts unanswered" in Limited(chain, Budget(), spent=chain.spent).spent.describe(Budget())

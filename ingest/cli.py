@@ -21,7 +21,7 @@ from ingest.document import TRANSLATED_FIELDS
 from ingest.errors import exit_code_of
 from ingest.feeds import Feed, open_dead_letters
 from ingest.lanes import ON
-from ingest.logs import log_to_stderr
+from ingest.logs import log_to_stderr, say_error
 from ingest.record import last_schemas, recorded
 from ingest.reindex_cli import reindex_group
 from ingest.report import RunReport, Tally
@@ -43,6 +43,10 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 class IngestGroup(ErrorsInOneLine):
     """Exits as `ingest.errors` lists it."""
+
+    def say(self, error: str) -> None:
+        """Say an error, as the logs are told."""
+        say_error(error)
 
     def exit_code(self, error: PolyrankError) -> int:
         """Return the exit code for an error."""
@@ -282,7 +286,7 @@ def _ingest(
         report = work(feeds, options, on_batch=on_batch)
     _print(report, as_json)
     for said in report.refused:
-        click.echo(f"error: {said}", err=True)
+        say_error(said)
     ctx.exit(report.exit_code)
 
 

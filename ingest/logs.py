@@ -12,6 +12,15 @@ class _Stderr(logging.Handler):
         click.echo(self.format(record), err=True)
 
 
+def say_error(error: str) -> None:
+    """Say what ended a command or was refused: as the logs are told, in JSON too."""
+    logger = logging.getLogger("polyrank")
+    if any(handler.formatter is not None for handler in logger.handlers):
+        logger.error("%s", error)
+    else:
+        click.echo(f"error: {error}", err=True)
+
+
 LEVELS = {"polyrank": logging.INFO, "rerank": logging.WARNING}
 """Loggers of this command and of what it loads (translators, dictionaries), each with what is told of it."""
 

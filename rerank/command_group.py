@@ -15,8 +15,12 @@ class ErrorsInOneLine(click.Group):
         try:
             return super().invoke(ctx)
         except PolyrankError as error:
-            click.echo(f"error: {error}", err=True)
+            self.say(str(error))
             ctx.exit(self.exit_code(error))
+
+    def say(self, error: str) -> None:
+        """Say an error."""
+        click.echo(f"error: {error}", err=True)
 
     def exit_code(self, error: PolyrankError) -> int:
         """Return the exit code for an error."""

@@ -96,7 +96,7 @@ def _complete(client: OpenSearch, new: str) -> Check:
 def _counts(client: OpenSearch, old: str, new: str, limits: Limits) -> Check:
     before, after = _count(client, old), _count(client, new)
     change = abs(after - before) / before if before else float(after > 0)
-    detail = f"{before} documents before, {after} after; {change:.1%} of {limits.count_change:.0%} allowed"
+    detail = f"{before} documents before, {after} after; a change of {change:.1%}, {limits.count_change:.0%} is allowed"
     return Check("counts", change <= limits.count_change and after > 0, detail, {"old": before, "new": after})
 
 

@@ -181,9 +181,11 @@ def test_a_document_the_index_refuses_is_a_dead_letter(node: RunningNode, shop: 
     bad.write_text(json.dumps({"id": "long", "title": "Lamp", "currency": "€" * 20_000}), encoding="utf-8")
     result = ingest(bad, node, "--no-translate")
     assert result.exit_code == 3, result.output
-    (letter,) = (shop.parent / "dead.jsonl").read_text().splitlines()
-    assert "immense term" in json.loads(letter)["reason"]
-    assert json.loads(letter)["record"]["id"] == "long"
+    letter, waiting = map(json.loads, (shop.parent / "dead.jsonl").read_text().splitlines())
+    assert "immense term" in letter["reason"]
+    assert letter["record"]["id"] == "long"
+    assert waiting["reason"] == "the record has no id"  # of another feed, which this run did not read
+    assert json.loads(result.stdout)["dead_letters_waiting"] == 1
 
 
 def test_vectors_of_two_models_are_never_mixed(node: RunningNode, shop: Path, report: dict[str, Any]) -> None:

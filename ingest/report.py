@@ -138,6 +138,11 @@ class RunReport:
         return self.tally.created + self.tally.updated
 
     @property
+    def unindexed(self) -> int:
+        """How many dead letters, of this run and of earlier ones, wait in the file."""
+        return 0 if self.dry_run else self.waiting_letters + self.tally.dead
+
+    @property
     def documents_per_second(self) -> float:
         """Documents written a second, over the whole run."""
         return self.indexed / self.seconds if self.seconds else 0.0
@@ -161,7 +166,7 @@ class RunReport:
             "duplicates": tally.duplicates,
             "fused": tally.fused,
             "dead_letters": tally.dead,
-            "dead_letters_waiting": self.waiting_letters,
+            "dead_letters_waiting": self.unindexed,
             "dead_letter_file": None if self.dead_letters is None else str(self.dead_letters),
             "reasons": dict(tally.reasons.most_common()),
             "problems": dict(tally.problems.most_common()),

@@ -153,7 +153,7 @@ def ingest(
         with locked(options.into or options.alias, cluster_id(client)):
             report = _run(client, feeds, options, record, tell, on_batch)
     told: dict[str, Any] = {"notes": list(report.notes), "refused": list(report.refused)}
-    told["dead_letters_waiting"] = report.waiting_letters + report.tally.dead
+    told["dead_letters_waiting"] = report.unindexed
     record.write(report.exit_code, details={**told, "drift": report.drift, "schemas": report.schemas})
     return report
 

@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from ingest.books import BookRules, Closing, begin_feeds, end_feeds
+from ingest.books import BookRules, Closing, begin_feeds, end_feeds, settled_feeds
 from ingest.cli import main
 from ingest.dead_letters import DeadLetterFile
 from ingest.document import DeadLetter, Document, Record
@@ -36,6 +37,7 @@ class Shop:
         before = begin_feeds(ledger, feeds, rules)
         with DeadLetterFile(self.letters) as letters:
             tally = run_stages(read_chunks(feeds, size), stages(), self.sink, letters, ledger=ledger)
+            letters.settle(settled_feeds(feeds, rules))
         self.closing = end_feeds(ledger, feeds, before, self.sink, rules, tally)
         ledger.close()
         return tally
@@ -147,6 +149,33 @@ def test_dead_letters_replay_to_zero(tmp_path: Path) -> None:
     assert (tally := shop.replay(kept)).created == 2
     assert tally.dead == 0
     assert shop.run(products(1, 2)).unchanged == 2  # they belong to their feed again
+
+
+def test_letters_wait_until_their_feed_is_read_from_its_start(tmp_path: Path) -> None:
+    class Changes(ListFeed):
+        """Gives what changed alone."""
+
+        whole = False
+
+        def resume(self, bookmark: Mapping[str, Any]) -> None:
+            pass
+
+        def bookmark(self) -> dict[str, Any]:
+            return {}
+
+    shop = Shop(tmp_path, PickySink())
+    shop.run(products(1, 2, name="a"))
+    shop.run(products(3, name="b"))
+    assert shop.letters.read_text().count("\n") == 3
+    shop.sink = ListSink()
+    shop.run(Changes([], "a"))
+    assert shop.letters.read_text().count("\n") == 3
+    shop.run(products(1, 2, name="a"), rules=BookRules(whole=False))  # as after --limit
+    assert shop.letters.read_text().count("\n") == 3
+    shop.run(products(1, 2, name="a"))
+    assert [json.loads(line)["source"] for line in shop.letters.read_text().splitlines()] == ["b"]
+    shop.run(products(9, name="c"), rules=BookRules(deletes="index", max_fraction=1.0))  # all there is
+    assert not shop.letters.exists()
 
 
 def test_a_replay_never_overwrites_or_brings_back_what_a_later_run_wrote(tmp_path: Path) -> None:

@@ -55,6 +55,8 @@ bench: $(VENV)/.dev  ## measure: service, engine, relevance, languages (data in 
 	$(BIN)/python -m bench.translation_memory
 	$(BIN)/python -m bench.attributes --data $(CHORUS)
 	$(BIN)/python -m bench.expansion --data $(CHORUS)
+	$(BIN)/python -m bench.attributes_gain --index chorus --data $(CHORUS)
+	$(BIN)/python -m bench.translators --int8
 	$(BIN)/python -m bench.by_language --index chorus --data $(LANGUAGES) --data $(DATA)/chorus-xling --sample 300
 	$(BIN)/python -m bench.unread --queries $(LANGUAGES)/train-queries.jsonl.gz --qrels $(CHORUS)/train-judged.tsv.gz
 	$(BIN)/python -m bench.deadline --index chorus --queries $(CHORUS)/queries.jsonl.gz --qrels $(CHORUS)/qrels-pooled.tsv.gz

@@ -20,7 +20,7 @@ from rerank.exporting.translator import export_translator
 from rerank.protocols import Translator
 from rerank.quantization.translator import quantize_translator
 from rerank.session import SessionOptions
-from rerank.translation.ctranslate import NeuralTranslator
+from rerank.translation.ctranslate import CTranslate2Translator
 from rerank.translation.onnx_translator import OnnxTranslator
 from tests.rerank.translation.tiny_translators import tiny_marian
 
@@ -58,7 +58,7 @@ def main(layers: int, width: int, vocabulary: int, rounds: int, int8: bool) -> N
                 options = SessionOptions(threads=1)
                 engines[f"onnx {precision}"] = OnnxTranslator(bundle, beam=beam, max_tokens=LONGEST, options=options)
             for precision, place in converted.items():
-                engine = NeuralTranslator(place, PAIR, beam=beam, max_tokens=LONGEST, threads=1)
+                engine = CTranslate2Translator(place, PAIR, beam=beam, max_tokens=LONGEST, threads=1)
                 engines[f"ctranslate2 {precision}"] = engine
             for label, seconds in measure(engines, rounds).items():
                 click.echo(f"beam {beam}, {label}: {seconds:.2f} s of CPU for {len(TEXTS)} texts")

@@ -7,7 +7,7 @@ import msgspec
 from ingest.errors import IngestError
 from rerank.protocols import Translator
 from rerank.translation.chain import Budget, Chain, Limited, Spent
-from rerank.translation.ctranslate import NeuralTranslator
+from rerank.translation.ctranslate import CTranslate2Translator
 from rerank.translation.libretranslate import LibreTranslate
 from rerank.translation.onnx_translator import load_onnx_translator
 
@@ -69,7 +69,7 @@ def _engine(config: EngineConfig, dictionaries: Callable[[], Translator]) -> Tra
         return LibreTranslate(_needed(config, "url"), api_key=config.api_key)
     if config.kind in (NEURAL, ONNX):
         pair = (config.source, config.target) if config.source and config.target else None
-        load = NeuralTranslator if config.kind == NEURAL else load_onnx_translator
+        load = CTranslate2Translator if config.kind == NEURAL else load_onnx_translator
         return load(_needed(config, "model"), pair, device=config.device)
     known: Sequence[str] = (DICTIONARIES, LIBRETRANSLATE, NEURAL, ONNX)
     raise IngestError(f"the translation engine {config.kind!r} is not known; choose among {', '.join(known)}")

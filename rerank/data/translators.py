@@ -6,7 +6,7 @@ from pathlib import Path
 from rerank.bundle import MANIFEST
 from rerank.protocols import Translator
 from rerank.resources import load_resources
-from rerank.translation.ctranslate import NeuralTranslator
+from rerank.translation.ctranslate import CTranslate2Translator
 from rerank.translation.libretranslate import LibreTranslate
 from rerank.translation.load import load_translators
 from rerank.translation.onnx_translator import load_onnx_translator
@@ -27,7 +27,7 @@ def choose_translator(
     if libretranslate:
         return LibreTranslate(libretranslate)
     if nllb:
-        return load_onnx_translator(nllb) if (nllb / MANIFEST).is_file() else NeuralTranslator(nllb)
+        return load_onnx_translator(nllb) if (nllb / MANIFEST).is_file() else CTranslate2Translator(nllb)
     found = load_translators(load_resources())
     found.prepare(languages)
     return found.translator()

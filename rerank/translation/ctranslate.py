@@ -4,16 +4,14 @@ Needs the `ctranslate2` extra, and a model in CTranslate2's format: a folder, or
 `ct2-transformers-converter --model ID --output_dir FOLDER --copy_files source.spm target.spm`.
 """
 
-import hashlib
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rerank.bundle import file_hash
 from rerank.errors import MissingExtraError, ResourceError
-from rerank.protocols import Translation
-from rerank.translation.keep import kept
 from rerank.translation.model_folder import model_folder
+from rerank.translation.neural import NeuralTranslator, any_two
 from rerank.translation.nllb import NLLB_CODES
 
 try:
@@ -28,7 +26,7 @@ MAX_TOKENS = 256
 NLLB_MODEL = "sentencepiece.bpe.model"
 
 
-class NeuralTranslator:
+class CTranslate2Translator(NeuralTranslator):
     """A Marian or NLLB model. Marian translates the one pair it is given; NLLB any two of its languages."""
 
     def __init__(
@@ -70,46 +68,28 @@ class NeuralTranslator:
             self._read, self._write = (sentencepiece.SentencePieceProcessor(str(folder / name)) for name in files)
         except (RuntimeError, ValueError, OSError) as error:
             raise ResourceError(f"the model in {folder} cannot be loaded: {error}") from error
-        self._pairs = _nllb_pairs() if self._many else frozenset({pair} if pair else ())
         self._beam = beam
         self._max_tokens = max_tokens
-        self.name = "nllb" if self._many else "marian"
-        with (folder / "model.bin").open("rb") as file:
-            self.version = f"{hashlib.file_digest(file, 'sha256').hexdigest()[:12]}-{beam}-{max_tokens}"
+        super().__init__(
+            any_two(list(NLLB_CODES)) if self._many else frozenset({pair} if pair else ()),
+            several=self._many,
+            revision=f"{file_hash(folder / 'model.bin')[:12]}-{beam}-{max_tokens}",
+        )
 
-    def pairs(self) -> frozenset[tuple[str, str]]:
-        """Return the model's pairs."""
-        return self._pairs
-
-    def translate(self, texts: Sequence[str], source: str, target: str) -> list[Translation]:
-        """Translate each text of letters; others are kept. A text is cut off behind `max_tokens`.
-
-        The confidence is the geometric mean of the tokens' probabilities.
-        """
-        result = [kept(text) for text in texts]
-        places = [place for place, text in enumerate(texts) if any(map(str.isalpha, text))]
-        if (source, target) not in self._pairs or not places:
-            return result
-        tokens = [self._tokens(texts[place], source) for place in places]
+    def _generate(self, texts: Sequence[str], source: str, target: str) -> list[tuple[str, float]]:
+        tokens = [self._tokens(text, source) for text in texts]
         options: dict[str, Any] = {
             "beam_size": self._beam,
             "return_scores": True,
             "max_decoding_length": self._max_tokens,
         }
         if self._many:
-            options["target_prefix"] = [[NLLB_CODES[target]]] * len(places)
+            options["target_prefix"] = [[NLLB_CODES[target]]] * len(texts)
         made = self._model.translate_batch(tokens, max_batch_size=BATCH_TOKENS, batch_type="tokens", **options)
-        for place, one in zip(places, made, strict=True):
-            pieces = [token for token in one.hypotheses[0] if token != NLLB_CODES.get(target)]
-            text = self._write.decode(pieces).strip()
-            if text:
-                result[place] = Translation(text, self.name, round(min(math.exp(one.scores[0]), 1.0), 3))
-        return result
+        own = NLLB_CODES.get(target)
+        pieces = [[token for token in one.hypotheses[0] if token != own] for one in made]
+        return [(self._write.decode(one), found.scores[0]) for one, found in zip(pieces, made, strict=True)]
 
     def _tokens(self, text: str, source: str) -> list[str]:
         pieces = self._read.encode(text, out_type=str)[: self._max_tokens - 2]
         return [*([NLLB_CODES[source]] if self._many else []), *pieces, END]
-
-
-def _nllb_pairs() -> frozenset[tuple[str, str]]:
-    return frozenset((one, other) for one in NLLB_CODES for other in NLLB_CODES if one != other)

@@ -3,7 +3,6 @@
 Needs no extra, runs where the embedder and the reranker run, and every file of the bundle is checked by its hash.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,12 +10,11 @@ from rerank.batching import Inputs, pad, plan_batches
 from rerank.bundle import DECODER, ENCODER, TARGET_TOKENIZER, TOKENIZER, Bundle, load_bundle
 from rerank.errors import BundleError, ResourceError
 from rerank.manifest import Generation
-from rerank.protocols import Translation
 from rerank.session import Session, SessionOptions
 from rerank.tokenize import Tokenizer, Tokens
 from rerank.translation.generate import Decoder, Written, write
-from rerank.translation.keep import kept
 from rerank.translation.model_folder import model_folder
+from rerank.translation.neural import NeuralTranslator, any_two
 
 BATCH_TOKENS = 2048
 """Of a batch, padding and hypotheses included."""
@@ -28,7 +26,7 @@ PROVIDERS: dict[str, tuple[str, ...] | None] = {
 }
 
 
-class OnnxTranslator:
+class OnnxTranslator(NeuralTranslator):
     """A bundle to translate. Marian's translates one pair, NLLB's any two of its languages."""
 
     def __init__(
@@ -67,30 +65,17 @@ class OnnxTranslator:
         self._writer = Tokenizer(own, longest)
         self._generation, self._languages = generation, generation.languages
         self._beam, self.max_tokens = beam, longest
-        several = frozenset((one, other) for one in self._languages for other in self._languages if one != other)
-        self._pairs = several or frozenset({pair} if pair else ())
-        self.name = "nllb" if several else "marian"
-        self.version = f"{bundle.fingerprint.removeprefix('sha256:')[:12]}-{beam}-{longest}"
+        several = any_two(list(self._languages))
+        super().__init__(
+            several or frozenset({pair} if pair else ()),
+            several=bool(several),
+            revision=f"{bundle.fingerprint.removeprefix('sha256:')[:12]}-{beam}-{longest}",
+        )
 
-    def pairs(self) -> frozenset[tuple[str, str]]:
-        """Return the model's pairs."""
-        return self._pairs
-
-    def translate(self, texts: Sequence[str], source: str, target: str) -> list[Translation]:
-        """Translate each text of letters; others are kept. A text is cut off behind `max_tokens`.
-
-        The confidence is the geometric mean of the tokens' probabilities.
-        """
-        result = [kept(text) for text in texts]
-        places = [place for place, text in enumerate(texts) if any(map(str.isalpha, text))]
-        if (source, target) not in self._pairs or not places:
-            return result
-        made = self.write([texts[place] for place in places], source, target)
+    def _generate(self, texts: Sequence[str], source: str, target: str) -> list[tuple[str, float]]:
+        made = self.write(texts, source, target)
         found = self._writer.decode([self._plain(one) for one in made])
-        for place, one, text in zip(places, made, found, strict=True):
-            if text.strip():
-                result[place] = Translation(text.strip(), self.name, round(min(math.exp(one.score), 1.0), 3))
-        return result
+        return [(text, one.score) for text, one in zip(found, made, strict=True)]
 
     def read(self, texts: Sequence[str], source: str) -> list[Tokens]:
         """Return what the model reads of each text: its language's token where it has many, pieces, the end."""

@@ -2,6 +2,10 @@
 
 import copy
 import itertools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from tests.node.engine_rig import Json, Rig, lamps, told
@@ -40,3 +44,23 @@ def lived_in(rig: Rig) -> None:
         fields = dict(lamp)
         rig.call("PUT", f"/stock/_doc/{fields.pop('_id')}", fields)
     rig.call("POST", "/stock/_refresh")
+
+
+@contextmanager
+def between_lexical_and_knn(rig: Rig, act: Callable[[], None]) -> Iterator[int]:
+    """Searches of `stock` inside find it as `act` left it once their lexical search was done; gives how many query
+    phases there were before."""
+    start = queries(rig, "stock")
+
+    def meanwhile(handler: BaseHTTPRequestHandler, request: Json) -> None:
+        while queries(rig, "stock") < start + SHARDS:  # the lexical search
+            time.sleep(0.01)
+        act()
+        rig.call("POST", "/stock/_refresh")
+        rig.service.well(handler, request)
+
+    rig.service.behaviours["/understand"] = meanwhile
+    try:
+        yield start
+    finally:
+        del rig.service.behaviours["/understand"]

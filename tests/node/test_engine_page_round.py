@@ -2,15 +2,24 @@
 
 import copy
 import random
-import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 
 from tests.node.engine_rig import Json, Rig, ids, lamps, pipeline_body, told
-from tests.node.rounds import COUNT, DESK, LAMP, SHARDS, VECTOR, counted, lived_in, queries, without_times
+from tests.node.rounds import (
+    COUNT,
+    DESK,
+    LAMP,
+    SHARDS,
+    VECTOR,
+    between_lexical_and_knn,
+    counted,
+    lived_in,
+    queries,
+    without_times,
+)
 
 pytestmark = pytest.mark.node
 LONG_WAY = 3 * SHARDS  # the lexical search, the kNN search, the page
@@ -239,21 +248,15 @@ def changed_between(rig: Rig, pipeline: str) -> Json:
     gone.append(shared[0])
     changed = {**next(lamp for lamp in lamps(200, seed=3) if lamp["_id"] == shared[1])}
     del changed["_id"]
-    start = queries(rig, "stock")
 
-    def meanwhile(handler: BaseHTTPRequestHandler, request: Json) -> None:
-        while queries(rig, "stock") < start + SHARDS:  # the lexical search
-            time.sleep(0.01)
+    def change() -> None:
         for document in gone:
             rig.call("DELETE", f"/stock/_doc/{document}")
         rig.call("PUT", f"/stock/_doc/{shared[1]}", changed)
-        rig.call("POST", "/stock/_refresh")
-        rig.service.well(handler, request)
 
-    rig.service.behaviours["/understand"] = meanwhile
-    found = rig.search({"query": LAMP, "size": 20}, "stock", pipeline)
+    with between_lexical_and_knn(rig, change) as start:
+        found = rig.search({"query": LAMP, "size": 20}, "stock", pipeline)
     assert queries(rig, "stock") - start == (SHORT_WAY if pipeline == "short" else LONG_WAY)
-    del rig.service.behaviours["/understand"]
     assert len(ids(found)) == len(set(ids(found))) == 20
     assert not set(gone) & set(ids(found))
     return found

@@ -1,14 +1,22 @@
 """The kNN search reads what is to be reranked: answers and questions to the service are the same as without."""
 
 import random
-import time
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 
 from tests.node.engine_rig import Json, Rig, ids, lamps, pipeline_body, told
-from tests.node.rounds import COUNT, DESK, LAMP, SHARDS, VECTOR, counted, lived_in, queries, without_times
+from tests.node.rounds import (
+    COUNT,
+    DESK,
+    LAMP,
+    SHARDS,
+    VECTOR,
+    between_lexical_and_knn,
+    counted,
+    lived_in,
+    without_times,
+)
 
 pytestmark = pytest.mark.node
 LONG_WAY = 4 * SHARDS  # the lexical search, the kNN search, the documents, the page
@@ -200,19 +208,13 @@ def test_documents_that_are_deleted_while_the_service_understands(rig: Rig, pipe
     before = rig.search({"query": LAMP, "size": 50}, "stock", "short")
     ranks = {hit["_id"]: set(hit["ranks"]) for hit in told(before)["hits"]}
     gone = [next(i for i in ids(before)[:20] if ranks[i] == {only}) for only in ("lexical", "knn.embedding")]
-    start = queries(rig, "stock")
 
-    def meanwhile(handler: BaseHTTPRequestHandler, request: Json) -> None:
-        while queries(rig, "stock") < start + SHARDS:  # the lexical search
-            time.sleep(0.01)
+    def delete() -> None:
         for document in gone:
             rig.call("DELETE", f"/stock/_doc/{document}")
-        rig.call("POST", "/stock/_refresh")
-        rig.service.well(handler, request)
 
-    rig.service.behaviours["/understand"] = meanwhile
-    found = rig.search({"query": LAMP, "size": 20}, "stock", pipeline)
-    del rig.service.behaviours["/understand"]
+    with between_lexical_and_knn(rig, delete):
+        found = rig.search({"query": LAMP, "size": 20}, "stock", pipeline)
     assert told(found)["degraded"] is None
     assert told(found)["reranked"] == 20
     assert len(ids(found)) == len(set(ids(found))) == 20

@@ -6,7 +6,7 @@ import pytest
 
 from rerank.errors import ResourceError
 from rerank.protocols import Translator
-from rerank.translation.ctranslate import NeuralTranslator
+from rerank.translation.ctranslate import CTranslate2Translator
 from tests.contracts import TranslatorContract
 from tests.rerank.translation.tiny_translators import tiny_marian
 
@@ -25,7 +25,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class TestMarian(TranslatorContract):
     @pytest.fixture(autouse=True)
     def _model(self, model: Path) -> None:
-        self._translator = NeuralTranslator(model, ("de", "en"), threads=1, max_tokens=16)
+        self._translator = CTranslate2Translator(model, ("de", "en"), threads=1, max_tokens=16)
 
     def translator(self) -> Translator:
         return self._translator
@@ -39,8 +39,8 @@ class TestMarian(TranslatorContract):
 
 def test_a_missing_model_or_pair_is_said(model: Path, tmp_path: Path) -> None:
     with pytest.raises(ResourceError, match="name its source and target"):
-        NeuralTranslator(model)
+        CTranslate2Translator(model)
     with pytest.raises(ResourceError, match=r"has no model\.bin"):
-        NeuralTranslator(tmp_path, ("de", "en"))
+        CTranslate2Translator(tmp_path, ("de", "en"))
     with pytest.raises(ResourceError, match="there is no folder"):
-        NeuralTranslator("nobody/no-such-model", ("de", "en"))
+        CTranslate2Translator("nobody/no-such-model", ("de", "en"))

@@ -16,7 +16,7 @@ from rerank.errors import BundleError, ResourceError
 from rerank.exporting.translator import export_translator
 from rerank.protocols import Translator
 from rerank.translation.chain import Budget, Chain, Limited
-from rerank.translation.ctranslate import NeuralTranslator
+from rerank.translation.ctranslate import CTranslate2Translator
 from rerank.translation.nllb import NLLB_CODES
 from rerank.translation.onnx_translator import OnnxTranslator, load_onnx_translator
 from tests.contracts import TranslatorContract
@@ -281,7 +281,8 @@ def test_int8_writes_what_fp32_writes(marian: tuple[Path, Bundle], tmp_path: Pat
 def test_both_engines_and_a_budget_agree(marian: tuple[Path, Bundle], tmp_path: Path) -> None:
     ctranslate2 = pytest.importorskip("ctranslate2")
     converter = ctranslate2.converters.TransformersConverter(str(marian[0]), copy_files=["source.spm", "target.spm"])
-    other = NeuralTranslator(converter.convert(str(tmp_path / "converted")), ("de", "en"), beam=1, max_tokens=LONGEST)
+    converted = converter.convert(str(tmp_path / "converted"))
+    other = CTranslate2Translator(converted, ("de", "en"), beam=1, max_tokens=LONGEST)
     ours = OnnxTranslator(marian[1], beam=1, max_tokens=LONGEST)
     ended = [len(one.tokens) < LONGEST for one in ours.write(TEXTS, "de", "en")]
     for one, two, whole in zip(

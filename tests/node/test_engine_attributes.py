@@ -137,14 +137,16 @@ def test_without_lexical_retriever_an_empty_filter_is_relaxed(rig: Rig) -> None:
     [
         (attribute({"range": {"price": {"lte": 60}}}, confidence=0.5), "its confidence is under 0.7"),
         (attribute({}, "ignored", reason="the index has no field for a color"), "the index has no field for a color"),
-        (attribute({"script": {"script": "1"}}), "[script], not term, match, range or bool"),
+        (attribute({"script": {"script": "1"}}), "[script], not term, match, range, exists or bool"),
+        (attribute({"exists": {"field": "_id"}}), "the index has no field [_id]"),
         (attribute({"term": {"reviews.author": "author1"}}), "the index has no field [reviews.author]"),
         (attribute({"term": {"_id": "1"}}), "the index has no field [_id]"),
         (attribute({"term": {"price": "xl"}}), "[xl] is no number"),
         (attribute({"range": {"colour": {"lte": 3}}}), "[colour] is no number"),
         (attribute({"range": {"price": {"lte": "now"}}}), "range.lte is no number"),
         (attribute({"bool": {"filter": []}}), "bool is empty"),
-        (attribute({"bool": {"must_not": [{"term": {"colour": "red"}}]}}), "bool has the key [must_not]"),
+        (attribute({"bool": {"must_not": [{"script": {"script": "1"}}]}}), "[script], not term"),
+        (attribute({"bool": {"boost": 2}}), "bool has the key [boost]"),
     ],
 )
 def test_what_cannot_be_used_is_left_and_the_reason_told(rig: Rig, proposal: Json, reason: str) -> None:

@@ -1,6 +1,7 @@
 """One run from what the shell said: finds the cluster, models, translators and index, runs the stages, reports."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -230,9 +231,11 @@ def _run(
             letters.settle(None if letters.replayed else settled_feeds(feeds, rules))
         ending = end_feeds(ledger, feeds, before, sink, rules, record.tally)
     notes = (*ending.notes, *_settle_letters(letters, options))
-    target.refresh()
-    if counter is not None:
-        _write_vocabulary(resources.folder, options, feeds, counter)
+    with ThreadPoolExecutor(1, thread_name_prefix="refresh") as pool:
+        refreshed = pool.submit(target.refresh)  # which keeps the node busy, and not this process
+        if counter is not None:
+            _write_vocabulary(resources.folder, options, feeds, counter)
+        refreshed.result()
     return RunReport(
         alias=options.alias,
         index=index,

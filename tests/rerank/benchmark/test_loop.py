@@ -113,7 +113,7 @@ def test_the_peak_of_memory_is_that_of_the_time_since_it_was_forgotten() -> None
     forget_peak_memory()
     before = peak_memory_mb() or 0.0
     held = mmap(-1, 64_000_000)  # bytes of Python's may come from memory that was let go before
-    held[:: PAGESIZE] = bytes(len(held[::PAGESIZE]))
+    held[::PAGESIZE] = bytes(len(held[::PAGESIZE]))
     assert (peak_memory_mb() or 0.0) >= before + 50
     held.close()
     forget_peak_memory()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ingest.memo import Memo
+from ingest.normalize import NUMBERS
 
 PREFERRED = (
     "product type",
@@ -61,8 +62,6 @@ SHORT_CHARS = 40
 MAX_ATTRIBUTES = 12
 MAX_WORDS = 8
 FLAG = "yes"
-NUMBERS = (int, float)
-"""`isinstance` of `int | float` makes that union at each call."""
 
 
 def _named(key: str) -> str:

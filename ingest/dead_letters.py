@@ -8,7 +8,7 @@ the file. A feed that gives changes alone (a watermark, HTTP 304) does not bring
 import hashlib
 import json
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -52,7 +52,7 @@ class DeadLetterFile:
         self.count = 0
         self.waiting = 0
         self.replayed = replayed
-        self._settled: Callable[[str], bool] = lambda feed: False
+        self._settled: frozenset[str] | None = frozenset()  # feeds; None: all
         self._partial = path.with_name(path.name + ".partial")
         self._out: TextIO | None = None
         self._written: set[bytes] = set()
@@ -77,8 +77,7 @@ class DeadLetterFile:
     def settle(self, feeds: Collection[str] | None) -> None:
         """Let the letters of earlier runs go that came from these feeds, None: all of them. Each of their records was
         read again, and was indexed, or became a letter of this run."""
-        keys = None if feeds is None else frozenset(feeds)
-        self._settled = lambda feed: keys is None or feed in keys
+        self._settled = None if feeds is None else frozenset(feeds)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -89,7 +88,7 @@ class DeadLetterFile:
                 self._partial.unlink(missing_ok=True)
             return
         if kind is not None:
-            self._settled = lambda feed: False
+            self._settled = frozenset()
         for line in self._unsettled():
             self._append(line)
             self.waiting += 1
@@ -133,9 +132,8 @@ class DeadLetterFile:
                 yield line if line.endswith("\n") else line + "\n"
 
     def _is_settled(self, letter: dict[str, object]) -> bool:
-        return (
-            self._settled(str(letter.get("source") or letter.get("feed") or "")) or _identity(letter) in self._written
-        )
+        feed = str(letter.get("source") or letter.get("feed") or "")
+        return self._settled is None or feed in self._settled or _identity(letter) in self._written
 
 
 def _identity(letter: dict[str, object]) -> bytes:

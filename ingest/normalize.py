@@ -23,6 +23,7 @@ ESCAPED_BREAK = re.compile(r"\\r\\n|\\[nrt](?![a-z]{3})")
 """A line break that was escaped once too often, as in "Stylus Pro 3880\\nStylus Pro 3800"; not `C:\\temp`."""
 
 NUMBERS = (int, float)
+"""`isinstance` of `int | float` makes that union at each call."""
 DIGITS = bytes.maketrans(b"0123456789", bytes(range(10)))
 CURRENCIES = {"€": "EUR", "£": "GBP", "$": "USD", "¥": "JPY", "￥": "JPY", "円": "JPY", "元": "CNY", "zł": "PLN"}
 AMOUNT = re.compile(r"\d[\d.,'\u2019\u00a0\u202f ]*")

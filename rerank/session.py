@@ -10,9 +10,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from rerank.devices import CUDA
 from rerank.errors import BundleError
-
-PREFERRED_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ def choose_providers(available: Sequence[str], wanted: Sequence[str] | None = No
         BundleError: a wanted provider is not installed.
     """
     if wanted is None:
-        return [name for name in PREFERRED_PROVIDERS if name in available]
+        return [name for name in CUDA if name in available]
     if missing := [name for name in wanted if name not in available]:
         raise BundleError(f"ONNX Runtime has no {', '.join(missing)} here, only {', '.join(available)}")
     return list(wanted)

@@ -134,15 +134,14 @@ class _Recording(Decoder):
 
     def __init__(self, decoder: Decoder) -> None:
         super().__init__(decoder.encoder, decoder.decoder, decoder.generation)
-        self.given: dict[str, list[Inputs]] = {ENCODER: [], DECODER: []}
+        self.seen: dict[str, list[Inputs]] = {ENCODER: [], DECODER: []}
 
     def read(self, inputs: Inputs) -> Kept:
-        self.given[ENCODER].append(inputs)
+        self.seen[ENCODER].append(inputs)
         return super().read(inputs)
 
     def step(self, last: Ids, mask: Ids, cross: Kept, past: Kept, choices: int) -> Any:
-        given: dict[str, Any] = {"input_ids": last[:, None], "attention_mask": mask, **cross, **past}
-        self.given[DECODER].append({**given, "choices": np.array([choices])})
+        self.seen[DECODER].append(self.given(last, mask, cross, past, choices))
         return super().step(last, mask, cross, past, choices)
 
 
@@ -162,7 +161,7 @@ def _observe(original: Bundle, texts: Sequence[str]) -> tuple[list[Measure], Map
     activations = {
         f"{name}:{key}": value
         for name in (ENCODER, DECODER)
-        for key, value in capture(original.path / name, recording.given[name]).items()
+        for key, value in capture(original.path / name, recording.seen[name]).items()
     }
     if not activations:
         raise BundleError(f"{original.path} has no weights to quantize; is it an fp32 translator?")
@@ -208,11 +207,8 @@ def _files(original: Bundle, variant: Variant, folder: Path) -> dict[str, Path]:
 def _same(decoder: Decoder, measure: Measure) -> int:
     """Count the tokens that a model would choose, too, each after fp32's tokens before it."""
     cross, mask = decoder.read(measure.inputs), measure.inputs["attention_mask"]
-    past, same = decoder.begin(cross), 0
-    last = np.full(len(mask), decoder.generation.start)
-    if measure.first is not None:
-        _, _, past = decoder.step(last, mask, cross, past, 1)
-        last = np.full(len(mask), measure.first)
+    last, past = decoder.begin(mask, cross, measure.first)
+    same = 0
     for place in range(measure.tokens.shape[1]):
         chosen, _, past = decoder.step(last, mask, cross, past, 1)
         last = measure.tokens[:, place]

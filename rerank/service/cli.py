@@ -6,12 +6,9 @@ from typing import Any
 
 import click
 
+from rerank.devices import DEVICES
+
 FILE = click.Path(path_type=Path)
-DEVICES = {
-    "cpu": ("CPUExecutionProvider",),
-    "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
-    "auto": None,
-}
 
 
 @click.command()

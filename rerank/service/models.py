@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rerank.bundle import MANIFEST, has_default
+from rerank.devices import CPU
 from rerank.resources import Resources, load_resources
 from rerank.service.batcher import BatchLimits
 from rerank.service.dictionaries import start_compiling
@@ -57,12 +58,12 @@ class Workers:
     """
 
     threads: int = 1
-    providers: tuple[str, ...] | None = ("CPUExecutionProvider",)
+    providers: tuple[str, ...] | None = CPU
 
     @property
     def gpu(self) -> bool:
         """Whether a GPU is wanted."""
-        return self.providers is None or self.providers[0] != "CPUExecutionProvider"
+        return self.providers is None or self.providers[0] != CPU[0]
 
     def reranking(self) -> tuple[SessionOptions, BatchLimits]:
         """Return how to run a reranker, and its batches."""

@@ -47,20 +47,30 @@ class Decoder:
         """Encode a padded batch; return the cross keys and values."""
         return self.encoder.run_named(inputs, [f"cross_{slot}" for slot in self._slots])
 
-    def begin(self, cross: Kept) -> Kept:
-        """Return what is past before the first step: nothing, of the right shape."""
-        return {f"past_{slot}": cross[f"cross_{slot}"][:, :, :0] for slot in self._slots}
+    def begin(self, mask: Ids, cross: Kept, first: int | None) -> tuple[Ids, Kept]:
+        """Return the token that the first step takes in each row, and what is past then: the token `first`, where
+        every translation begins with one, is written already."""
+        past: Kept = {f"past_{slot}": cross[f"cross_{slot}"][:, :, :0] for slot in self._slots}
+        last = np.full(len(mask), self.generation.start)
+        if first is None:
+            return last, past
+        _, _, past = self.step(last, mask, cross, past, 1)
+        return np.full(len(mask), first), past
 
     def step(
         self, last: Ids, mask: Ids, cross: Kept, past: Kept, choices: int
     ) -> tuple[Ids, NDArray[np.float32], Kept]:
         """Take the token written last in each row (n,); return the best next ones (n, choices), their log
         probabilities and what is past then."""
-        inputs: dict[str, Any] = {"input_ids": last[:, None], "attention_mask": mask, **cross, **past}
-        inputs["choices"] = np.array([choices])
+        inputs = self.given(last, mask, cross, past, choices)
         names = [f"present_{slot}" for slot in self._slots]
         made = self.decoder.run_named(inputs, ["tokens", "scores", *names])
         return made["tokens"], made["scores"], {f"past_{slot}": made[f"present_{slot}"] for slot in self._slots}
+
+    def given(self, last: Ids, mask: Ids, cross: Kept, past: Kept, choices: int) -> dict[str, Any]:
+        """Return what the decoder's graph is given for a step."""
+        inputs: dict[str, Any] = {"input_ids": last[:, None], "attention_mask": mask, **cross, **past}
+        return {**inputs, "choices": np.array([choices])}
 
 
 def write(decoder: Decoder, inputs: Inputs, *, beam: int, longest: int, first: int | None = None) -> list[Written]:
@@ -81,16 +91,12 @@ def write(decoder: Decoder, inputs: Inputs, *, beam: int, longest: int, first: i
     Source: beam search as in Wu et al., 2016, arXiv:1609.08144, with their length normalization at alpha 1: a
     hypothesis is worth its mean log probability.
     """
-    rows, generation = len(inputs["input_ids"]), decoder.generation
+    rows = len(inputs["input_ids"])
     cross, mask = decoder.read(inputs), inputs["attention_mask"]
     if beam > 1:
         cross, mask = _take(cross, np.repeat(np.arange(rows), beam)), np.repeat(mask, beam, axis=0)
-    past = decoder.begin(cross)
-    last = np.full(len(mask), generation.start)
-    if first is not None:
-        _, _, past = decoder.step(last, mask, cross, past, 1)
-        last = np.full(len(mask), first)
-    search = _Search(rows, beam, generation)
+    last, past = decoder.begin(mask, cross, first)
+    search = _Search(rows, beam, decoder.generation)
     for length in range(1, longest + 1):
         tokens, scores, past = decoder.step(last, mask, cross, past, search.choices)
         origin, last = search.advance(tokens, scores, length)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rerank.batching import Inputs, pad, plan_batches
 from rerank.bundle import DECODER, ENCODER, TARGET_TOKENIZER, TOKENIZER, Bundle, load_bundle
+from rerank.devices import DEVICES
 from rerank.errors import BundleError, ResourceError
 from rerank.manifest import Generation
 from rerank.session import Session, SessionOptions
@@ -18,12 +19,6 @@ from rerank.translation.neural import NeuralTranslator, any_two
 
 BATCH_TOKENS = 2048
 """Of a batch, padding and hypotheses included."""
-
-PROVIDERS: dict[str, tuple[str, ...] | None] = {
-    "cpu": ("CPUExecutionProvider",),
-    "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
-    "auto": None,
-}
 
 
 class OnnxTranslator(NeuralTranslator):
@@ -144,7 +139,9 @@ def load_onnx_translator(
         ResourceError: there is no such model, or no such device, or the pair is not known.
         BundleError: the bundle is damaged, or for another task.
     """
-    if device not in PROVIDERS:
-        raise ResourceError(f"the device {device!r} of the model {model} is not known; choose among cpu, cuda, auto")
+    if device not in DEVICES:
+        raise ResourceError(
+            f"the device {device!r} of the model {model} is not known; choose among {', '.join(DEVICES)}"
+        )
     bundle = load_bundle(model_folder(model), "translate")
-    return OnnxTranslator(bundle, pair, options=SessionOptions(threads=threads, providers=PROVIDERS[device]))
+    return OnnxTranslator(bundle, pair, options=SessionOptions(threads=threads, providers=DEVICES[device]))

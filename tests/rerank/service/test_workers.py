@@ -1,4 +1,4 @@
-from rerank.service.cli import DEVICES
+from rerank.devices import DEVICES
 from rerank.service.models import GPU_BATCH_TOKENS, Workers
 
 

@@ -5,7 +5,7 @@
 Indexes the catalogue with one and with three shards (once; `--fresh` again), puts an instant service in a process of
 its own behind the node, and asks each system each query in turn, one client, one connection. `own` is the client's wall
 time less the time the service calls took; the lexical search runs while the service understands, so `own+lexical` adds
-back what that hides.
+back what that hides. On a node that has neural-search too, its hybrid search (RRF) of the same two queries is asked as well.
 """
 
 import gzip
@@ -36,6 +36,8 @@ FIELDS = {"title": ["title"], "brand": ["brand"], "text": ["text"]}
 PIPELINES = ("fused", "reranked")
 STOCK = "msearch match+knn 100 ids"
 """What stock OpenSearch does of the work: the two searches, neither fused nor fetched."""
+HYBRID = "stock hybrid, RRF"
+HYBRID_PIPELINE = "latency-hybrid"
 MATCH_FIELDS = ["title^3", "brand", "text"]
 
 
@@ -138,7 +140,19 @@ def install_pipelines(client: Client) -> None:
         client.call("PUT", f"/_search/pipeline/latency-{name}", body)
 
 
-def systems(name: str, text: str, vector: list[float]) -> dict[str, tuple[str, bytes, str]]:
+def install_hybrid(client: Client) -> bool:
+    """Install the pipeline of stock's hybrid search; return whether the node has what it takes."""
+    ranker = {"score-ranker-processor": {"combination": {"technique": "rrf"}}}
+    try:
+        client.call("PUT", f"/_search/pipeline/{HYBRID_PIPELINE}", {"phase_results_processors": [ranker]})
+    except click.ClickException as error:
+        if "score-ranker-processor" not in error.message:
+            raise
+        return False
+    return True
+
+
+def systems(name: str, text: str, vector: list[float], *, hybrid: bool) -> dict[str, tuple[str, bytes, str]]:
     """What each system is asked for one query: path, body, content type."""
     match = {"multi_match": {"query": text, "fields": MATCH_FIELDS}}
     knn = {"knn": {"embedding": {"vector": vector, "k": WINDOW}}}
@@ -150,7 +164,7 @@ def systems(name: str, text: str, vector: list[float]) -> dict[str, tuple[str, b
 
     ids = [{"query": query, "size": WINDOW, "_source": False, "track_total_hits": False} for query in (match, knn)]
     both = "".join(json.dumps(line) + "\n" for body in ids for line in ({"index": name}, body))
-    return {
+    asked = {
         "nothing": search({"match_none": {}}, 10),
         "knn none shown": search(knn, 0),
         "match 10": search(match, 10),
@@ -160,6 +174,10 @@ def systems(name: str, text: str, vector: list[float]) -> dict[str, tuple[str, b
         "polyrank fused": search(match, 10, pipeline="latency-fused"),
         "polyrank reranked": search(match, 10, pipeline="latency-reranked"),
     }
+    if hybrid:
+        query = {"hybrid": {"queries": [match, knn], "pagination_depth": WINDOW}}
+        asked[HYBRID] = search(query, 10, pipeline=HYBRID_PIPELINE)
+    return asked
 
 
 def own_ms(content: bytes, wall: float) -> dict[str, float]:
@@ -173,13 +191,15 @@ def own_ms(content: bytes, wall: float) -> dict[str, float]:
     return {"wall": wall, "own": own, "own+lexical": own + hidden, **{f"stage {k}": v for k, v in timings.items()}}
 
 
-def measure(client: Client, name: str, asked: Sequence[tuple[str, list[float]]], rounds: int) -> dict[str, Json]:
+def measure(
+    client: Client, name: str, asked: Sequence[tuple[str, list[float]]], rounds: int, *, hybrid: bool
+) -> dict[str, Json]:
     """Ask every system every query, systems in turn in a shuffled order; the first third of the rounds warms up."""
     samples: dict[str, dict[str, list[float]]] = {}
     order = random.Random(1)
     for round_number in range(rounds + rounds // 2):
         for text, vector in asked:
-            items = list(systems(name, text, vector).items())
+            items = list(systems(name, text, vector, hybrid=hybrid).items())
             order.shuffle(items)
             for system, (path, body, kind) in items:
                 content, wall = client.ask("POST", path, body, kind)
@@ -203,10 +223,11 @@ def show(results: dict[str, dict[str, Json]]) -> None:
             for part, value in parts.items():
                 label = f"{system}, {part}"
                 click.echo(f"{label:<40}{value['p50']:>6.2f} {value['p95']:>8.2f} {value['n']:>8}")
-        for system in (f"polyrank {name}" for name in PIPELINES):
-            for part in ("own", "own+lexical"):
-                ratio = found[system][part]["p50"] / found[STOCK]["wall"]["p50"]
-                click.echo(f"{system}, {part} / {STOCK}".ljust(60) + f"{ratio:.2f}")
+        ours = [(f"polyrank {name}", part) for name in PIPELINES for part in ("own", "own+lexical")]
+        for stock in (STOCK, HYBRID):
+            for system, part in ours if stock in found else ():
+                ratio = found[system][part]["p50"] / found[stock]["wall"]["p50"]
+                click.echo(f"{system}, {part} / {stock}".ljust(60) + f"{ratio:.2f}")
 
 
 @click.command(help=__doc__)
@@ -233,6 +254,7 @@ def main(
     texts = [query["text"] for query in lines(data / "queries.jsonl.gz")]
     asked = list(zip(texts, embed(texts, embedder, queries=True).tolist(), strict=True))
     install_pipelines(client)
+    hybrid = install_hybrid(client)
     indices = {count: f"engine-latency-{count}" for count in shards}
     there = set(client.call("GET", "/_alias"))
     missing = {count: name for count, name in indices.items() if fresh or name not in there}
@@ -245,7 +267,7 @@ def main(
                 client.call("DELETE", f"/{name}")
             index(client, name, count, documents, loaded)
     with instant_service(client, dict(asked)):
-        results = {str(count): measure(client, name, asked, rounds) for count, name in indices.items()}
+        results = {str(count): measure(client, name, asked, rounds, hybrid=hybrid) for count, name in indices.items()}
     show(results)
     if json_path:
         json_path.write_text(json.dumps(results, indent=1) + "\n")

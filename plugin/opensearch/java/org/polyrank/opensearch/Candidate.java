@@ -1,17 +1,35 @@
 package org.polyrank.opensearch;
 
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
  * A document that at least one retriever found.
  *
- * @param ranks retriever to rank, from 1
- * @param scores retriever to its own score
+ * @param places where, one a retriever
+ * @param bestRank the best rank of these
  */
-record Candidate(DocKey doc, Map<String, Integer> ranks, Map<String, Float> scores, double fusedScore) {
-    int bestRank() {
-        int best = Integer.MAX_VALUE;
-        for (int rank : ranks.values()) best = Math.min(best, rank);
-        return best;
+record Candidate(DocKey doc, List<Place> places, int bestRank, double fusedScore) {
+    /** Its rank with one retriever, from 1, and that one's own score. */
+    record Place(String retriever, int rank, float score) {}
+
+    boolean foundBy(String retriever) {
+        for (Place place : places) if (place.retriever().equals(retriever)) return true;
+        return false;
+    }
+
+    /** Retriever to rank. */
+    Map<String, Object> ranks() {
+        Map<String, Object> ranks = new LinkedHashMap<>();
+        for (Place place : places) ranks.put(place.retriever(), place.rank());
+        return ranks;
+    }
+
+    /** Retriever to its own score. */
+    Map<String, Object> scores() {
+        Map<String, Object> scores = new LinkedHashMap<>();
+        for (Place place : places) scores.put(place.retriever(), place.score());
+        return scores;
     }
 }

@@ -4,7 +4,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -41,13 +40,13 @@ final class Fusion {
             for (int i = 0; i < shares.length; i++) {
                 Ranking.Hit hit = ranking.hits().get(i);
                 Builder builder = found.computeIfAbsent(hit.doc(), doc -> new Builder());
-                builder.ranks.put(ranking.retriever(), i + 1);
-                builder.scores.put(ranking.retriever(), hit.score());
+                builder.places.add(new Candidate.Place(ranking.retriever(), i + 1, hit.score()));
+                builder.bestRank = Math.min(builder.bestRank, i + 1);
                 builder.shares.add(scale * ranking.weight() * shares[i]);
             }
         }
         List<Candidate> candidates = new ArrayList<>(found.size());
-        found.forEach((doc, builder) -> candidates.add(new Candidate(doc, builder.ranks, builder.scores, builder.score())));
+        found.forEach((doc, builder) -> candidates.add(new Candidate(doc, builder.places, builder.bestRank, builder.score())));
         candidates.sort(BEST_FIRST);
         return candidates.size() > window ? List.copyOf(candidates.subList(0, window)) : candidates;
     }
@@ -104,9 +103,9 @@ final class Fusion {
     }
 
     private static final class Builder {
-        final Map<String, Integer> ranks = new LinkedHashMap<>(4);
-        final Map<String, Float> scores = new LinkedHashMap<>(4);
+        final List<Candidate.Place> places = new ArrayList<>(4);
         final List<Double> shares = new ArrayList<>(4);
+        int bestRank = Integer.MAX_VALUE;
 
         /** Summed from the smallest share up, so that the order of the rankings cannot change the last bit. */
         double score() {

@@ -9,7 +9,6 @@ import org.apache.lucene.search.FieldComparator;
 import org.apache.lucene.search.IndexSearcher;
 import org.apache.lucene.search.LeafFieldComparator;
 import org.apache.lucene.search.Pruning;
-import org.apache.lucene.search.Query;
 import org.apache.lucene.search.ScoreMode;
 import org.apache.lucene.search.Scorer;
 import org.apache.lucene.search.SortField;
@@ -65,7 +64,7 @@ final class MatchSortBuilder extends SortBuilder<MatchSortBuilder> {
 
     @Override
     protected SortFieldAndFormat build(QueryShardContext context) throws IOException {
-        return new SortFieldAndFormat(new SortField(NAME, new Matches(query.toQuery(context), context.searcher())), DocValueFormat.RAW);
+        return new SortFieldAndFormat(new SortField(NAME, new Matches(query, context)), DocValueFormat.RAW);
     }
 
     @Override
@@ -89,19 +88,22 @@ final class MatchSortBuilder extends SortBuilder<MatchSortBuilder> {
     }
 
     private static final class Matches extends XFieldComparatorSource {
-        private final Query query;
-        private final IndexSearcher searcher;
+        private final QueryBuilder query;
+        private final QueryShardContext context;
         private Weight weight;
 
-        Matches(Query query, IndexSearcher searcher) {
+        Matches(QueryBuilder query, QueryShardContext context) {
             super(null, MultiValueMode.MIN, null);
             this.query = query;
-            this.searcher = searcher;
+            this.context = context;
         }
 
         /** Made when it is first needed: a shard builds the sort for its fetch phase, too, and sorts nothing there. */
         private synchronized Weight weight() throws IOException {
-            if (weight == null) weight = searcher.createWeight(searcher.rewrite(query), ScoreMode.COMPLETE_NO_SCORES, 1f);
+            if (weight == null) {
+                IndexSearcher searcher = context.searcher();
+                weight = searcher.createWeight(searcher.rewrite(query.toQuery(context)), ScoreMode.COMPLETE_NO_SCORES, 1f);
+            }
             return weight;
         }
 

@@ -204,7 +204,7 @@ final class PageRound {
             Candidate candidate = outcome.ranked().get(i).candidate();
             Place place = places.get(candidate.doc());
             add(place, scores[i], page);
-            if (candidate.ranks().containsKey(RetrieverConfig.Lexical.NAME) || place != null && place.lexical()) both++;
+            if (candidate.foundBy(RetrieverConfig.Lexical.NAME) || place != null && place.lexical()) both++;
         }
         if (isCounted()) total = isCountedFar() ? lexical.total() : ShortPage.total(lexical.total().value() + scores.length - both, countUpTo);
         return page;

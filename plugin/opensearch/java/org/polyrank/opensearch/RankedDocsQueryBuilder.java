@@ -12,9 +12,11 @@ import org.apache.lucene.search.MatchNoDocsQuery;
 import org.apache.lucene.search.Query;
 import org.apache.lucene.util.BytesRef;
 import org.opensearch.core.common.ParsingException;
+import org.opensearch.core.common.Strings;
 import org.opensearch.core.common.io.stream.StreamInput;
 import org.opensearch.core.common.io.stream.StreamOutput;
 import org.opensearch.core.common.io.stream.Writeable;
+import org.opensearch.core.xcontent.MediaTypeRegistry;
 import org.opensearch.core.xcontent.XContentBuilder;
 import org.opensearch.core.xcontent.XContentParser;
 import org.opensearch.index.mapper.Uid;
@@ -71,6 +73,17 @@ public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDoc
         this.docs = List.copyOf(docs);
         this.query = query;
         this.only = only;
+    }
+
+    /** These documents alone; `callers` is the query whose names and inner hits they get, and is left out when it has none: may be null. */
+    static RankedDocsQueryBuilder only(List<Doc> docs, QueryBuilder callers) {
+        return new RankedDocsQueryBuilder(docs, callers != null && mayName(callers) ? callers : null, true);
+    }
+
+    /** By its text, because not every query shows its parts to a visitor; a wrapped one cannot be read. */
+    private static boolean mayName(QueryBuilder query) {
+        String text = Strings.toString(MediaTypeRegistry.JSON, query);
+        return text.contains("\"_name\"") || text.contains("\"inner_hits\"") || text.contains("\"wrapper\"");
     }
 
     RankedDocsQueryBuilder(StreamInput in) throws IOException {

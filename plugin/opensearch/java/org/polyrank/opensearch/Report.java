@@ -239,8 +239,8 @@ final class Report {
             return map;
         }
         RankedDoc doc = ranked.get(position);
-        map.put("ranks", new LinkedHashMap<>(doc.candidate().ranks()));
-        map.put("scores", new LinkedHashMap<>(doc.candidate().scores()));
+        map.put("ranks", doc.candidate().ranks());
+        map.put("scores", doc.candidate().scores());
         map.put("fused", rankAndScore(doc.fusedRank(), doc.candidate().fusedScore()));
         map.put("rerank", doc.rerankRank() == 0 ? null : rankAndScore(doc.rerankRank(), doc.relevance()));
         Map<String, Object> own = business.get(doc.candidate().doc());

@@ -2,6 +2,7 @@ package org.polyrank.opensearch;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.opensearch.index.query.QueryBuilder;
 import org.opensearch.search.builder.SearchSourceBuilder;
 
 /** Turns the caller's request into one that gives the ranked window first and the caller's own order behind it. */
@@ -20,7 +21,8 @@ final class Rewrite {
 
     private static void apply(SearchSourceBuilder source, List<RankedDoc> ranked, float highestLexical, int wanted, boolean only) {
         List<RankedDocsQueryBuilder.Doc> docs = withScores(ranked, highestLexical).subList(0, Math.min(wanted, ranked.size()));
-        source.query(new RankedDocsQueryBuilder(docs, source.query(), only));
+        QueryBuilder callers = source.query();
+        source.query(only ? RankedDocsQueryBuilder.only(docs, callers) : new RankedDocsQueryBuilder(docs, callers, false));
         if (source.rescores() != null) source.clearRescorers(); // done in the lexical search; here they would undo the ranking
         source.indexBoosts().clear(); // likewise
     }

@@ -75,7 +75,7 @@ final class ShortPage {
         if (enough) {
             note.onResponse(response -> completed(response, lexicalTotal));
         } else if (atHand) {
-            long both = outcome.ranked().stream().filter(doc -> doc.candidate().ranks().containsKey(RetrieverConfig.Lexical.NAME)).count();
+            long both = outcome.ranked().stream().filter(doc -> doc.candidate().foundBy(RetrieverConfig.Lexical.NAME)).count();
             TotalHits total = total(lexicalTotal.value() + outcome.ranked().size() - both, upTo);
             note.onResponse(response -> completed(response, total));
         } else {

@@ -110,22 +110,22 @@ final class SubSearches {
 
     /**
      * Nearest neighbours within the caller's conditions and the filters of its aliases: these bind every search, but what they leave of the
-     * neighbours of all would be few. JSON, so that nothing links to the k-NN plugin.
+     * neighbours of all would be few. As text, so that nothing links to the k-NN plugin: as CBOR, in which numbers stay numbers.
      */
     SearchSourceBuilder knn(RetrieverConfig.Knn config, float[] vector, VectorFields.Eligible eligible) {
         BoolQueryBuilder conditions = conditions(config);
         if (eligible.filter() != null) conditions.filter(eligible.filter());
         try {
-            XContentBuilder json = XContentFactory.jsonBuilder().startObject().startObject("knn").startObject(config.field());
-            json.field("vector", vector).field("k", config.k());
+            XContentBuilder cbor = XContentFactory.cborBuilder().startObject().startObject("knn").startObject(config.field());
+            cbor.field("vector", vector).field("k", config.k());
             if (conditions.hasClauses()) {
-                json.field("filter");
-                conditions.toXContent(json, ToXContent.EMPTY_PARAMS);
+                cbor.field("filter");
+                conditions.toXContent(cbor, ToXContent.EMPTY_PARAMS);
             }
-            QueryBuilder knn = QueryBuilders.wrapperQuery(BytesReference.bytes(json.endObject().endObject().endObject()));
+            QueryBuilder knn = QueryBuilders.wrapperQuery(BytesReference.bytes(cbor.endObject().endObject().endObject()));
             return keysAndScores(eligible.all() ? knn : new OnIndicesQueryBuilder(eligible.indices(), knn), config.shared().window());
         } catch (IOException e) {
-            throw new IllegalStateException("a query in memory could not be written as JSON", e);
+            throw new IllegalStateException("a query in memory could not be written", e);
         }
     }
 

@@ -5,8 +5,8 @@
 Indexes the catalogue with one and with three shards (once; `--fresh` again), puts an instant service in a process of
 its own behind the node, and asks each system each query in turn, one client, one connection. `own` is the client's wall
 time less the time the service calls took; the lexical search runs while the service understands, so `own+lexical` adds
-back what that hides. On a node that has neural-search too (a full distribution's, or one that `bench.stock_hybrid` made),
-its hybrid search (RRF) of the same two queries is asked as well.
+back what that hides. A node that has neural-search too (a full distribution, or `bench.stock_hybrid`) is asked for its
+hybrid search (RRF) of the same two queries as well.
 """
 
 import gzip

@@ -103,7 +103,7 @@ final class EarlyHits extends BeforeFetch {
         ShardId id = shard.getSearchShardTarget().getShardId();
         Object[] values = ((FieldDoc) doc).fields;
         DocKey key = new DocKey(id.getIndexName(), id.id(), ((Number) values[SEQ_NO]).longValue());
-        return new Ranking.Hit(key, ((Number) values[SCORE]).floatValue());
+        return new Ranking.Hit(key, ((Number) values[SCORE]).floatValue(), doc.doc);
     }
 
     private static <Result extends SearchPhaseResult> void leave(Set<DocKey> wanted, AtomicArray<Result> shards) {

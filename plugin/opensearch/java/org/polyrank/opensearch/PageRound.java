@@ -178,7 +178,7 @@ final class PageRound {
             for (ScoreDoc doc : found.topDocs().topDocs.scoreDocs) {
                 Object[] values = ((FieldDoc) doc).fields;
                 DocKey key = new DocKey(index, number, ((Number) values[SEQ_NO]).longValue());
-                Ranking.Hit hit = new Ranking.Hit(key, ((Number) values[SCORE]).floatValue());
+                Ranking.Hit hit = new Ranking.Hit(key, ((Number) values[SCORE]).floatValue(), doc.doc);
                 places.put(key, new Place(i, doc.doc, matchTold && ((Number) values[MATCH]).longValue() == 1));
                 if (LookedUp.isNeighbour(hit)) neighbours.add(hit);
             }

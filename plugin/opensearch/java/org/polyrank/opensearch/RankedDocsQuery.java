@@ -2,6 +2,7 @@ package org.polyrank.opensearch;
 
 import java.io.IOException;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.Objects;
 import java.util.TreeMap;
 import org.apache.lucene.document.LongPoint;
@@ -26,28 +27,49 @@ import org.opensearch.index.mapper.SeqNoFieldMapper;
 /** Matches the documents whose `_id` or sequence number is listed, each with its own score. */
 final class RankedDocsQuery extends Query {
     private final TreeMap<BytesRef, Float> byId; // sorted: one pass forward over the terms dictionary
-    private final Map<Long, Float> bySeqNo;
+    private final Map<Long, RankedDocsQueryBuilder.Doc> bySeqNo;
 
-    RankedDocsQuery(Map<BytesRef, Float> byId, Map<Long, Float> bySeqNo) {
+    RankedDocsQuery(Map<BytesRef, Float> byId, Map<Long, RankedDocsQueryBuilder.Doc> bySeqNo) {
         this.byId = new TreeMap<>(byId);
         this.bySeqNo = Map.copyOf(bySeqNo);
     }
 
     @Override
     public Weight createWeight(IndexSearcher searcher, ScoreMode scoreMode, float boost) throws IOException {
+        NavigableMap<Integer, Float> inPlace = inPlace(searcher);
+        if (inPlace != null) return new RankedWeight(boost, null, inPlace);
         long[] seqNos = bySeqNo.keySet().stream().mapToLong(Long::longValue).toArray();
         Weight seqNoWeight = LongPoint.newSetQuery(SeqNoFieldMapper.NAME, seqNos).createWeight(searcher, ScoreMode.COMPLETE_NO_SCORES, 1f);
-        return new RankedWeight(boost, seqNoWeight);
+        return new RankedWeight(boost, seqNoWeight, null);
+    }
+
+    /** The documents by sequence number, by their place, when all are where they were found; else null. */
+    private NavigableMap<Integer, Float> inPlace(IndexSearcher searcher) throws IOException {
+        TreeMap<Integer, RankedDocsQueryBuilder.Doc> byPlace = new TreeMap<>();
+        for (RankedDocsQueryBuilder.Doc doc : bySeqNo.values()) if (doc.at() >= 0) byPlace.put(doc.at(), doc);
+        TreeMap<Integer, Float> found = new TreeMap<>();
+        for (LeafReaderContext leaf : searcher.getIndexReader().leaves()) {
+            Map<Integer, RankedDocsQueryBuilder.Doc> docs = byPlace.subMap(leaf.docBase, leaf.docBase + leaf.reader().maxDoc());
+            NumericDocValues values = docs.isEmpty() ? null : leaf.reader().getNumericDocValues(SeqNoFieldMapper.NAME);
+            if (values == null) continue;
+            for (RankedDocsQueryBuilder.Doc doc : docs.values()) {
+                if (values.advanceExact(doc.at() - leaf.docBase) && values.longValue() == doc.seqNo()) found.put(doc.at(), doc.score());
+            }
+        }
+        return found.size() == bySeqNo.size() ? found : null;
     }
 
     private final class RankedWeight extends Weight {
         private final float boost;
         private final Weight seqNoWeight;
+        private final NavigableMap<Integer, Float> inPlace;
 
-        RankedWeight(float boost, Weight seqNoWeight) {
+        /** Of the last two one is null: how documents are looked up by sequence number, and where they are. */
+        RankedWeight(float boost, Weight seqNoWeight, NavigableMap<Integer, Float> inPlace) {
             super(RankedDocsQuery.this);
             this.boost = boost;
             this.seqNoWeight = seqNoWeight;
+            this.inPlace = inPlace;
         }
 
         @Override
@@ -82,7 +104,11 @@ final class RankedDocsQuery extends Query {
         private TreeMap<Integer, Float> find(LeafReaderContext context) throws IOException {
             TreeMap<Integer, Float> found = new TreeMap<>();
             if (!byId.isEmpty()) findIds(context, found);
-            if (!bySeqNo.isEmpty()) findSeqNos(context, found);
+            if (inPlace == null) findSeqNos(context, found);
+            else {
+                int base = context.docBase;
+                inPlace.subMap(base, base + context.reader().maxDoc()).forEach((doc, score) -> found.put(doc - base, score * boost));
+            }
             return found;
         }
 
@@ -92,7 +118,7 @@ final class RankedDocsQuery extends Query {
             if (scorer == null || values == null) return;
             DocIdSetIterator docs = scorer.iterator();
             for (int doc = docs.nextDoc(); doc != DocIdSetIterator.NO_MORE_DOCS; doc = docs.nextDoc()) {
-                if (values.advanceExact(doc)) found.put(doc, bySeqNo.get(values.longValue()) * boost);
+                if (values.advanceExact(doc)) found.put(doc, bySeqNo.get(values.longValue()).score() * boost);
             }
         }
 

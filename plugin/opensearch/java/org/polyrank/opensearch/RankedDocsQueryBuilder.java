@@ -40,15 +40,20 @@ public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDoc
      *
      * @param index the name of its index, not of an alias
      * @param id null when it is known by shard and sequence number
+     * @param at where it was when it was found, see {@link Ranking.Hit}: there it is looked for first
      */
-    record Doc(String index, String id, int shard, long seqNo, float score) implements Writeable {
+    record Doc(String index, String id, int shard, long seqNo, float score, int at) implements Writeable {
         Doc(StreamInput in) throws IOException {
-            this(in.readString(), in.readOptionalString(), in.readVInt(), in.readZLong(), in.readFloat());
+            this(in.readString(), in.readOptionalString(), in.readVInt(), in.readZLong(), in.readFloat(), in.readInt());
         }
 
         /** By its id when that is known, which an update does not change, else by its key. */
         static Doc of(DocKey key, String id, float score) {
-            return new Doc(key.index(), id, key.shard(), key.seqNo(), score);
+            return new Doc(key.index(), id, key.shard(), key.seqNo(), score, -1);
+        }
+
+        static Doc of(Ranking.Hit hit, float score) {
+            return new Doc(hit.doc().index(), null, hit.doc().shard(), hit.doc().seqNo(), score, hit.at());
         }
 
         @Override
@@ -58,6 +63,7 @@ public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDoc
             out.writeVInt(shard);
             out.writeZLong(seqNo);
             out.writeFloat(score);
+            out.writeInt(at);
         }
     }
 
@@ -148,9 +154,9 @@ public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDoc
             && map.get("score") instanceof Number score
             && score.floatValue() >= 0
             && Float.isFinite(score.floatValue())) {
-            if (map.get("_id") instanceof String id) return new Doc(index, id, 0, 0, score.floatValue());
+            if (map.get("_id") instanceof String id) return new Doc(index, id, 0, 0, score.floatValue(), -1);
             if (map.get("_shard") instanceof Integer shard && shard >= 0 && map.get("_seq_no") instanceof Number seqNo) {
-                return new Doc(index, null, shard, seqNo.longValue(), score.floatValue());
+                return new Doc(index, null, shard, seqNo.longValue(), score.floatValue(), -1);
             }
         }
         throw new ParsingException(
@@ -169,12 +175,12 @@ public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDoc
     @Override
     protected Query doToQuery(QueryShardContext context) throws IOException {
         Map<BytesRef, Float> byId = new HashMap<>();
-        Map<Long, Float> bySeqNo = new HashMap<>();
+        Map<Long, Doc> bySeqNo = new HashMap<>();
         String index = context.index().getName();
         for (Doc doc : docs) {
             if (!doc.index().equals(index)) continue;
             if (doc.id() != null) byId.put(Uid.encodeId(doc.id()), doc.score());
-            else if (doc.shard() == context.getShardId()) bySeqNo.put(doc.seqNo(), doc.score());
+            else if (doc.shard() == context.getShardId()) bySeqNo.put(doc.seqNo(), doc);
         }
         Query ranked = byId.isEmpty() && bySeqNo.isEmpty()
             ? new MatchNoDocsQuery("no ranked documents in " + index)

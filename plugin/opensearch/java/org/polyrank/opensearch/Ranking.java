@@ -12,5 +12,6 @@ record Ranking(String retriever, double weight, List<Hit> hits) {
         return new Ranking(retriever.key(), retriever.weight(), found.hits());
     }
 
-    record Hit(DocKey doc, float score) {}
+    /** `at`: Lucene's number of the document in the shard that found it, good for as long as that shard's reader; -1 when it is not known. */
+    record Hit(DocKey doc, float score, int at) {}
 }

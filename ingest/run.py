@@ -9,12 +9,13 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
 
-from ingest.ahead import ahead
+from ingest.ahead import ahead, models_first
 from ingest.dead_letters import DeadLetterFile
 from ingest.document import DeadLetter, Document, Record
 from ingest.errors import FeedError
@@ -133,10 +134,11 @@ def run_stages(
     compared = ahead(_compared(prepared, stages, tally, book, counter, whole=not steps))
     made = lanes.run(steps, compared) if steps else compared
     try:
-        for written in _written(made, sink, writers, tally):
-            with tally.timed("keep"):
-                _keep(written, dead_letters, tally, book)
-            on_batch(tally)
+        with models_first() if steps else nullcontext():
+            for written in _written(made, sink, writers, tally):
+                with tally.timed("keep"):
+                    _keep(written, dead_letters, tally, book)
+                on_batch(tally)
     finally:
         if ledger is None:
             book.close()

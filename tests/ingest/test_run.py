@@ -1,3 +1,4 @@
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -5,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.ahead import ahead
+from ingest.ahead import HAND_OVER_S, ahead, models_first
 from ingest.dead_letters import DeadLetterFile
 from ingest.document import DeadLetter, Document, Record
 from ingest.errors import FeedError
@@ -255,3 +256,18 @@ def test_seen_ids_counts_repeats() -> None:
     assert seen.add([]) == 0
     assert seen.add(["b", "c", "a"]) == 2
     seen.close()
+
+
+def test_the_lock_is_handed_over_sooner_while_models_work_and_as_before_afterwards() -> None:
+    before = sys.getswitchinterval()
+    inside: list[float] = []
+
+    def fail() -> None:
+        with models_first():
+            inside.append(sys.getswitchinterval())
+            raise FeedError("the feed breaks off")
+
+    with pytest.raises(FeedError):
+        fail()
+    assert inside == [pytest.approx(HAND_OVER_S)]
+    assert sys.getswitchinterval() == before

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice, repeat
 from pathlib import Path
 from time import perf_counter
 
 from ingest.ahead import ahead, models_first
 from ingest.dead_letters import DeadLetterFile
 from ingest.document import DeadLetter, Document, Record
+from ingest.ends import shrinking_at_end
 from ingest.errors import FeedError
 from ingest.feeds import Feed
 from ingest.images import image_problems
@@ -38,26 +39,29 @@ SHOWN = 3
 """Images of one kind of failure that the log names."""
 
 
-def read_chunks(feeds: Iterable[Feed], size: int, limit: int | None = None) -> Iterator[Chunk]:
+def read_chunks(
+    feeds: Iterable[Feed], size: int, limit: int | None = None, *, first: Sequence[int] = ()
+) -> Iterator[Chunk]:
     """Read feeds one after the other; a chunk is of one feed.
 
     Args:
         feeds: where records come from.
         size: entries a chunk, at most.
         limit: stop after so many entries.
+        first: sizes of the first chunks, where they differ.
     """
-    left = limit
+    left, sizes = limit, chain(first, repeat(size))
     for feed in feeds:
-        for chunk in _chunks(islice(feed.entries(), left), size):
+        for chunk in _chunks(islice(feed.entries(), left), sizes):
             left = None if left is None else left - len(chunk)
             yield Chunk(chunk, feed_key(feed.name))
 
 
-def _chunks(entries: Iterable[Record | DeadLetter], size: int) -> Iterator[list[Record | DeadLetter]]:
-    """Give up to `size` entries at a time, fewer of such that are long: several chunks are in memory at once. What came
-    before a feed breaks off comes through."""
+def _chunks(entries: Iterable[Record | DeadLetter], sizes: Iterator[int]) -> Iterator[list[Record | DeadLetter]]:
+    """Give entries by chunks of these sizes, fewer of such that are long: several chunks are in memory at once. What
+    came before a feed breaks off comes through."""
     chunk: list[Record | DeadLetter] = []
-    chars, failure = 0, None
+    size, chars, failure = next(sizes), 0, None
     try:
         for entry in entries:
             chunk.append(entry)
@@ -65,7 +69,7 @@ def _chunks(entries: Iterable[Record | DeadLetter], size: int) -> Iterator[list[
             chars += sum([len(text) for text in texts if isinstance(text, str)])
             if len(chunk) == size or chars > CHUNK_CHARS:
                 yield chunk
-                chunk, chars = [], 0
+                chunk, size, chars = [], next(sizes), 0
     except FeedError as error:
         failure = error
     if chunk:
@@ -107,6 +111,7 @@ def run_stages(
     ledger: Ledger | None = None,
     tally: Tally | None = None,
     writers: int = 1,
+    nearing_end: Callable[[], object] = lambda: None,
 ) -> Tally:
     """Take entries through all stages into the sink.
 
@@ -122,6 +127,7 @@ def run_stages(
         tally: to count in; returned.
         writers: batches that are written side by side, each in a thread; more than 1 asks for a sink that takes them
             from several. Batches with an id in common are written one after the other.
+        nearing_end: called when only one batch is left for the models.
 
     Raises:
         FeedError: a feed breaks off; what came before it is written.
@@ -132,7 +138,7 @@ def run_stages(
     prepared = lanes.run((prepare,), _timed(items, tally))
     steps = [step for step in (translate, embed, see) if works(step, stages)]
     compared = ahead(_compared(prepared, stages, tally, book, counter, whole=not steps))
-    made = lanes.run(steps, compared) if steps else compared
+    made = lanes.run(steps, shrinking_at_end(compared, nearing_end)) if steps else compared
     try:
         with models_first() if steps else nullcontext():
             for written in _written(made, sink, writers, tally):

@@ -13,6 +13,7 @@ from typing import Any
 from ingest.books import BookRules, Deletes, all_whole, begin_feeds, end_feeds, open_books, settled_feeds
 from ingest.clean import NO_ALIASES, Brands
 from ingest.dead_letters import DeadLetterFile, letters_path
+from ingest.ends import growing
 from ingest.feeds import Feed
 from ingest.fusion.config import FusionRules
 from ingest.fusion.fuse import Fusion, Vectorize
@@ -332,7 +333,8 @@ def _items(
     tally: Tally,
     vectorize: Vectorize | None,
 ) -> Iterable[Chunk | Batch]:
-    chunks = read_chunks(feeds, options.batch_size, options.limit)
+    first = growing(options.batch_size) if stages.embedder is not None else ()
+    chunks = read_chunks(feeds, options.batch_size, options.limit, first=first)
     if options.fusion is None:
         return chunks
     prepared = (check(batch, stages) for batch in lanes.run((prepare,), chunks))

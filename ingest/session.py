@@ -214,6 +214,7 @@ def _run(
             _letter_file(options) as letters,
             closing(memory) if memory is not None else nullcontext(),
             closing(open_lanes(options.on, options.workers, plan, stages)) as lanes,
+            ThreadPoolExecutor(1, thread_name_prefix="refresh") as early,
             _impatient_on_failure(target.patience),
             filling(client, index, target.patience),
         ):
@@ -228,6 +229,7 @@ def _run(
                 ledger=ledger,
                 tally=record.tally,
                 writers=WRITERS,
+                nearing_end=lambda: early.submit(target.refresh),  # so that little is left to refresh at the end
             )
             letters.settle(None if letters.replayed else settled_feeds(feeds, rules))
         ending = end_feeds(ledger, feeds, before, sink, rules, record.tally)

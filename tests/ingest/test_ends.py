@@ -60,7 +60,8 @@ def test_an_end_without_documents_is_an_end() -> None:
 def entries() -> list[dict[str, object]]:
     """200 records of 190 ids, 7 that are no product, and 2 deletes, one of a product that is among them."""
     found: list[dict[str, object]] = [{"id": str(one % 190), "title": f"Lamp {one}"} for one in range(200)]
-    return [*found, *[{"title": "no id"}] * 7, {"id": "4", "deleted": True}, {"id": "new", "deleted": True}]
+    found += [{"title": "no id"}] * 7
+    return [*found, {"id": "4", "deleted": True}, {"id": "new", "deleted": True}]
 
 
 def test_nothing_is_lost_or_counted_twice_in_parts(tmp_path: Path) -> None:

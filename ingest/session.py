@@ -18,6 +18,7 @@ from ingest.feeds import Feed
 from ingest.fusion.config import FusionRules
 from ingest.fusion.fuse import Fusion, Vectorize
 from ingest.fusion.stage import fuse_batches, title_vectors
+from ingest.garbage import seldom_searched
 from ingest.images import ImageConfig, Images, images_of_index, open_images
 from ingest.lanes import Lanes, On, open_lanes
 from ingest.lock import locked
@@ -152,7 +153,7 @@ def ingest(
     record = RunRecord(options.alias, tuple(feed.name for feed in feeds), options.manifest, options.metrics)
     with failures_recorded(record):
         client = connect(options.url)
-        with locked(options.into or options.alias, cluster_id(client)):
+        with locked(options.into or options.alias, cluster_id(client)), seldom_searched():
             report = _run(client, feeds, options, record, tell, on_batch)
     told: dict[str, Any] = {"notes": list(report.notes), "refused": list(report.refused)}
     told["dead_letters_waiting"] = report.unindexed

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 from ingest.books import BookRules, Deletes, all_whole, begin_feeds, end_feeds, open_books, settled_feeds
 from ingest.clean import NO_ALIASES, Brands
@@ -55,6 +55,7 @@ from rerank.understanding.field_values import write_values
 from rerank.understanding.vocabulary import VocabularyCounter, write_vocabulary
 
 NO_TRANSLATION = "off"
+Item = TypeVar("Item")
 WRITERS = 4
 """Bulk requests that are under way at once; a node works on each with one thread a shard."""
 
@@ -189,7 +190,10 @@ def _run(
     kept_images = None if options.rewrite else target.images
     bare = replace(bare_stages(plan, translators), images=images, kept_images=kept_images)
     record.fingerprints = _fingerprints(target.languages, options, working, embedder, images)
-    with open_books(options.alias, target, record.fingerprints, rewrite=options.rewrite, tell=tell) as ledger:
+    with (
+        ThreadPoolExecutor(1, thread_name_prefix="refresh") as beside,
+        open_books(options.alias, target, record.fingerprints, rewrite=options.rewrite, tell=tell) as ledger,
+    ):
         record.started(index, ledger.version)
         rules = options.book_rules()
         before = begin_feeds(ledger, feeds, rules)
@@ -219,8 +223,10 @@ def _run(
             _impatient_on_failure(target.patience),
             filling(client, index, target.patience),
         ):
+            items = _items(feeds, options, stages, lanes, record.tally, vectorize)
             run_stages(
-                _items(feeds, options, stages, lanes, record.tally, vectorize),
+                # The node has most of a last refresh done while what is left is prepared, written and kept.
+                _followed(items, lambda: beside.submit(target.refresh)),
                 stages,
                 sink,
                 letters,
@@ -232,14 +238,14 @@ def _run(
                 writers=WRITERS,
                 nearing_end=lambda: early.submit(target.refresh),  # so that little is left to refresh at the end
             )
+            refreshed = beside.submit(target.refresh)
             letters.settle(None if letters.replayed else settled_feeds(feeds, rules))
         ending = end_feeds(ledger, feeds, before, sink, rules, record.tally)
-    notes = (*ending.notes, *_settle_letters(letters, options))
-    with ThreadPoolExecutor(1, thread_name_prefix="refresh") as pool:
-        refreshed = pool.submit(target.refresh)  # which keeps the node busy, and not this process
+        notes = (*ending.notes, *_settle_letters(letters, options))
         if counter is not None:
             _write_vocabulary(resources.folder, options, feeds, counter)
         refreshed.result()
+    target.refresh()  # what was deleted meanwhile
     return RunReport(
         alias=options.alias,
         index=index,
@@ -342,6 +348,12 @@ def _items(
         return chunks
     prepared = (check(batch, stages) for batch in lanes.run((prepare,), chunks))
     return fuse_batches(count_languages(prepared, tally), Fusion(options.fusion, vectorize), options.batch_size)
+
+
+def _followed(items: Iterable[Item], then: Callable[[], object]) -> Iterator[Item]:
+    """Give the items; do something once there are no more."""
+    yield from items
+    then()
 
 
 def _can_translate(translators: Translators | None, options: RunOptions) -> bool:

@@ -42,7 +42,8 @@ def find_gone(ledger: Ledger, feed: str | None, before: int) -> Sweep:
         feed: whose documents; None: all.
         before: how many the index held of it before the run.
     """
-    return Sweep(feed, before, sum(len(part) for part in _gone(ledger, feed)))
+    gone = sum(len(part) for part in _gone(ledger, feed)) if before else 0  # what a run writes, it has met
+    return Sweep(feed, before, gone)
 
 
 def delete_gone(ledger: Ledger, sink: Sink, sweep: Sweep) -> int:

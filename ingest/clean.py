@@ -8,7 +8,7 @@ from typing import Any
 from ingest.attributes import attributes_text
 from ingest.document import DeadLetter, Document, Record
 from ingest.image_vector import parse_vector
-from ingest.normalize import clean_text, clean_value, parse_gtins, parse_moment, parse_price
+from ingest.normalize import NUMBERS, clean_text, clean_value, parse_gtins, parse_moment, parse_price
 from rerank.protocols import UNDETERMINED
 from rerank.translation.words import fold
 from rerank.understanding.measures import parse_measures
@@ -196,7 +196,7 @@ def _text(value: Any) -> str:
         return clean_text(value)
     if isinstance(value, list):
         return "; ".join(part for part in map(_text, value) if part)
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if isinstance(value, bool) or not isinstance(value, NUMBERS):
         return ""
     return clean_text(str(value))
 

@@ -191,7 +191,7 @@ def _run(
     bare = replace(bare_stages(plan, translators), images=images, kept_images=kept_images)
     record.fingerprints = _fingerprints(target.languages, options, working, embedder, images)
     with (
-        ThreadPoolExecutor(1, thread_name_prefix="refresh") as beside,
+        ThreadPoolExecutor(2, thread_name_prefix="ending") as beside,
         open_books(options.alias, target, record.fingerprints, rewrite=options.rewrite, tell=tell) as ledger,
     ):
         record.started(index, ledger.version)
@@ -238,13 +238,15 @@ def _run(
                 writers=WRITERS,
                 nearing_end=lambda: early.submit(target.refresh),  # so that little is left to refresh at the end
             )
-            refreshed = beside.submit(target.refresh)
+            waiting = [
+                beside.submit(_write_vocabulary, resources.folder, options, feeds, counter),
+                beside.submit(target.refresh),
+            ]
             letters.settle(None if letters.replayed else settled_feeds(feeds, rules))
         ending = end_feeds(ledger, feeds, before, sink, rules, record.tally)
         notes = (*ending.notes, *_settle_letters(letters, options))
-        if counter is not None:
-            _write_vocabulary(resources.folder, options, feeds, counter)
-        refreshed.result()
+        for one in waiting:
+            one.result()
     target.refresh()  # what was deleted meanwhile
     return RunReport(
         alias=options.alias,
@@ -416,9 +418,11 @@ def _pipeline(client: OpenSearch, index: str, options: RunOptions) -> str:
     return "installed"
 
 
-def _write_vocabulary(folder: Path, options: RunOptions, feeds: Sequence[Feed], counter: VocabularyCounter) -> None:
-    """Replace the alias' vocabulary, unless the feeds gave changes alone."""
-    if all_whole(feeds):
+def _write_vocabulary(
+    folder: Path, options: RunOptions, feeds: Sequence[Feed], counter: VocabularyCounter | None
+) -> None:
+    """Replace the alias' vocabulary where words were counted, unless the feeds gave changes alone."""
+    if counter is not None and all_whole(feeds):
         write_vocabulary(folder, options.alias, counter.vocabulary())
         write_values(folder, options.alias, counter.values.rows())
 

@@ -45,6 +45,12 @@ def shrinking_at_end(batches: Iterator[Batch], nearing_end: Callable[[], object]
         raise failure
 
 
+def followed(batches: Iterator[Batch], nearing_end: Callable[[], object]) -> Iterator[Batch]:
+    """Give the batches; call `nearing_end` when there are no more, and the last ones are on their way."""
+    yield from batches
+    nearing_end()
+
+
 def _shrinking(batch: Batch) -> Iterator[Batch]:
     """Give a batch in parts; what is of none of its documents is in the first."""
     first, *others = reversed(growing(len(batch.documents)))

@@ -7,7 +7,7 @@ memory.
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from time import perf_counter
 from ingest.ahead import ahead, models_first
 from ingest.dead_letters import DeadLetterFile
 from ingest.document import DeadLetter, Document, Record
-from ingest.ends import shrinking_at_end
+from ingest.ends import followed, shrinking_at_end
 from ingest.errors import FeedError
 from ingest.feeds import Feed
 from ingest.images import image_problems
@@ -127,7 +127,7 @@ def run_stages(
         tally: to count in; returned.
         writers: batches that are written side by side, each in a thread; more than 1 asks for a sink that takes them
             from several. Batches with an id in common are written one after the other.
-        nearing_end: called when only one batch is left for the models.
+        nearing_end: called when only one batch is left for the models, without models when the last ones are written.
 
     Raises:
         FeedError: a feed breaks off; what came before it is written.
@@ -138,7 +138,7 @@ def run_stages(
     prepared = lanes.run((prepare,), _timed(items, tally))
     steps = [step for step in (translate, embed, see) if works(step, stages)]
     compared = ahead(_compared(prepared, stages, tally, book, counter, whole=not steps))
-    made = lanes.run(steps, shrinking_at_end(compared, nearing_end)) if steps else compared
+    made = lanes.run(steps, shrinking_at_end(compared, nearing_end)) if steps else followed(compared, nearing_end)
     try:
         with models_first() if steps else nullcontext():
             for written in _written(made, sink, writers, tally):
@@ -146,6 +146,8 @@ def run_stages(
                     _keep(written, dead_letters, tally, book)
                 on_batch(tally)
     finally:
+        if isinstance(made, Generator):
+            made.close()  # by the search for cycles, in whatever thread, it might wait for itself
         if ledger is None:
             book.close()
     return tally

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any
 
 from ingest.books import BookRules, Deletes, all_whole, begin_feeds, end_feeds, open_books, settled_feeds
 from ingest.clean import NO_ALIASES, Brands
@@ -55,7 +55,6 @@ from rerank.understanding.field_values import write_values
 from rerank.understanding.vocabulary import VocabularyCounter, write_vocabulary
 
 NO_TRANSLATION = "off"
-Item = TypeVar("Item")
 WRITERS = 4
 """Bulk requests that are under way at once; a node works on each with one thread a shard."""
 
@@ -219,14 +218,11 @@ def _run(
             _letter_file(options) as letters,
             closing(memory) if memory is not None else nullcontext(),
             closing(open_lanes(options.on, options.workers, plan, stages)) as lanes,
-            ThreadPoolExecutor(1, thread_name_prefix="refresh") as early,
             _impatient_on_failure(target.patience),
             filling(client, index, target.patience),
         ):
-            items = _items(feeds, options, stages, lanes, record.tally, vectorize)
             run_stages(
-                # The node has most of a last refresh done while what is left is prepared, written and kept.
-                _followed(items, lambda: beside.submit(target.refresh)),
+                _items(feeds, options, stages, lanes, record.tally, vectorize),
                 stages,
                 sink,
                 letters,
@@ -236,7 +232,7 @@ def _run(
                 ledger=ledger,
                 tally=record.tally,
                 writers=WRITERS,
-                nearing_end=lambda: early.submit(target.refresh),  # so that little is left to refresh at the end
+                nearing_end=lambda: beside.submit(target.refresh),  # so that little is left to refresh at the end
             )
             waiting = [
                 beside.submit(_write_vocabulary, resources.folder, options, feeds, counter),
@@ -350,12 +346,6 @@ def _items(
         return chunks
     prepared = (check(batch, stages) for batch in lanes.run((prepare,), chunks))
     return fuse_batches(count_languages(prepared, tally), Fusion(options.fusion, vectorize), options.batch_size)
-
-
-def _followed(items: Iterable[Item], then: Callable[[], object]) -> Iterator[Item]:
-    """Give the items; do something once there are no more."""
-    yield from items
-    then()
 
 
 def _can_translate(translators: Translators | None, options: RunOptions) -> bool:

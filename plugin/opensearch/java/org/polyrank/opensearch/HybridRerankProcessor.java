@@ -76,8 +76,11 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
         PageRounds.Allowed allowed = rounds.allowed(mayRound && PageRound.suits(request, config));
         start(request, ext, queryText, report, task, deadline, callerContext, allowed).whenCompleteAsync((outcome, error) -> {
             try (deadline) { // after the last search has started: hanging up on a late service takes time
-                if (deadline.isCancelled()) listener.onFailure(deadline.cancelled());
-                else {
+                if (deadline.isCancelled()) {
+                    listener.onFailure(deadline.cancelled());
+                    return;
+                }
+                try {
                     PageRound round = error == null ? outcome.round() : null;
                     if (round == null) rewrite(request, outcome, error, report, note);
                     else {
@@ -85,9 +88,12 @@ final class HybridRerankProcessor extends AbstractProcessor implements SearchReq
                         context.setAttribute(PageRound.ATTRIBUTE, round);
                         note.byRound(round, answer -> callerContext.execute(() -> runAgain(asItCame, note, answer)));
                     }
-                    note.handOver();
-                    listener.onResponse(request);
+                } catch (RuntimeException e) { // thrown on, it would be nobody's, and the search would wait for ever
+                    listener.onFailure(e);
+                    return;
                 }
+                note.handOver();
+                listener.onResponse(request);
             }
         }, callerContext);
     }

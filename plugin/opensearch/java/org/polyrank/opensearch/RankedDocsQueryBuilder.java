@@ -34,6 +34,8 @@ import org.opensearch.index.query.QueryShardContext;
  */
 public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDocsQueryBuilder> {
     static final String NAME = "ranked_docs";
+    /** What a query's text holds when its hits get names or inner hits, or may. `error`: it could not be written. */
+    private static final List<String> NAMING = List.of("\"_name\"", "\"inner_hits\"", "\"wrapper\"", "\"error\"");
 
     /**
      * A document and the score it gets.
@@ -86,10 +88,14 @@ public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDoc
         return new RankedDocsQueryBuilder(docs, callers != null && mayName(callers) ? callers : null, true);
     }
 
-    /** By its text, because not every query shows its parts to a visitor; a wrapped one cannot be read. */
+    /** By its text, because not every query shows its parts to a visitor; a wrapped one cannot be read, nor one that fails to be written. */
     private static boolean mayName(QueryBuilder query) {
-        String text = Strings.toString(MediaTypeRegistry.JSON, query);
-        return text.contains("\"_name\"") || text.contains("\"inner_hits\"") || text.contains("\"wrapper\"");
+        try {
+            String text = Strings.toString(MediaTypeRegistry.JSON, query);
+            return NAMING.stream().anyMatch(text::contains);
+        } catch (RuntimeException e) {
+            return true;
+        }
     }
 
     RankedDocsQueryBuilder(StreamInput in) throws IOException {

@@ -27,6 +27,9 @@ SHORT_WAY = 2 * SHARDS
 NAMED: Json = {
     "bool": {"should": [{"match": {"title": {"query": "lamp", "_name": "l"}}}, {"match": {"title": "desk"}}]}
 }
+NOT_CACHEABLE: Json = {"script": {"script": "Math.random() < 2"}}
+"""A shard makes such a query, and one that names the present time, only before it begins to search."""
+
 NESTED: Json = {"nested": {"path": "reviews", "query": {"term": {"reviews.author": "author1"}}, "inner_hits": {}}}
 
 
@@ -79,6 +82,7 @@ def same(rig: Rig, body: Json, index: str = "shop", **params: Any) -> tuple[Json
         {"query": {"bool": {"must": [LAMP], "should": [NESTED]}}},
         {"query": {"function_score": {"query": LAMP, "field_value_factor": {"field": "price"}}}},
         {"query": {"match": {"title": "nothing of the kind"}}},
+        {"query": {"bool": {"must": [LAMP], "filter": [NOT_CACHEABLE]}}},
         {
             "query": LAMP,
             "_source": ["title"],

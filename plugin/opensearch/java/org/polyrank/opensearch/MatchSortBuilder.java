@@ -9,6 +9,7 @@ import org.apache.lucene.search.FieldComparator;
 import org.apache.lucene.search.IndexSearcher;
 import org.apache.lucene.search.LeafFieldComparator;
 import org.apache.lucene.search.Pruning;
+import org.apache.lucene.search.Query;
 import org.apache.lucene.search.ScoreMode;
 import org.apache.lucene.search.Scorer;
 import org.apache.lucene.search.SortField;
@@ -64,7 +65,7 @@ final class MatchSortBuilder extends SortBuilder<MatchSortBuilder> {
 
     @Override
     protected SortFieldAndFormat build(QueryShardContext context) throws IOException {
-        return new SortFieldAndFormat(new SortField(NAME, new Matches(query, context)), DocValueFormat.RAW);
+        return new SortFieldAndFormat(new SortField(NAME, new Matches(query.toQuery(context), context.searcher())), DocValueFormat.RAW);
     }
 
     @Override
@@ -88,22 +89,20 @@ final class MatchSortBuilder extends SortBuilder<MatchSortBuilder> {
     }
 
     private static final class Matches extends XFieldComparatorSource {
-        private final QueryBuilder query;
-        private final QueryShardContext context;
+        private final Query query;
+        private final IndexSearcher searcher;
         private Weight weight;
 
-        Matches(QueryBuilder query, QueryShardContext context) {
+        /** `query` is made before: while a shard searches, one that scripts or the present time go into cannot be made. */
+        Matches(Query query, IndexSearcher searcher) {
             super(null, MultiValueMode.MIN, null);
             this.query = query;
-            this.context = context;
+            this.searcher = searcher;
         }
 
         /** Made when it is first needed: a shard builds the sort for its fetch phase, too, and sorts nothing there. */
         private synchronized Weight weight() throws IOException {
-            if (weight == null) {
-                IndexSearcher searcher = context.searcher();
-                weight = searcher.createWeight(searcher.rewrite(query.toQuery(context)), ScoreMode.COMPLETE_NO_SCORES, 1f);
-            }
+            if (weight == null) weight = searcher.createWeight(searcher.rewrite(query), ScoreMode.COMPLETE_NO_SCORES, 1f);
             return weight;
         }
 

@@ -47,6 +47,7 @@ final class RankedDocsQuery extends Query {
     private NavigableMap<Integer, Float> inPlace(IndexSearcher searcher) throws IOException {
         TreeMap<Integer, RankedDocsQueryBuilder.Doc> byPlace = new TreeMap<>();
         for (RankedDocsQueryBuilder.Doc doc : bySeqNo.values()) if (doc.at() >= 0) byPlace.put(doc.at(), doc);
+        if (byPlace.size() < bySeqNo.size()) return null;
         TreeMap<Integer, Float> found = new TreeMap<>();
         for (LeafReaderContext leaf : searcher.getIndexReader().leaves()) {
             Map<Integer, RankedDocsQueryBuilder.Doc> docs = byPlace.subMap(leaf.docBase, leaf.docBase + leaf.reader().maxDoc());

@@ -110,7 +110,7 @@ final class SubSearches {
 
     /**
      * Nearest neighbours within the caller's conditions and the filters of its aliases: these bind every search, but what they leave of the
-     * neighbours of all would be few. As text, so that nothing links to the k-NN plugin: as CBOR, in which numbers stay numbers.
+     * neighbours of all would be few. As content, so that nothing links to the k-NN plugin: CBOR, in which numbers stay numbers.
      */
     SearchSourceBuilder knn(RetrieverConfig.Knn config, float[] vector, VectorFields.Eligible eligible) {
         BoolQueryBuilder conditions = conditions(config);

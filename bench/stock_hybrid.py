@@ -65,11 +65,11 @@ extended.plugins=opensearch-knn
 
 def unpack(repository: Path, tag: str, folder: Path, *paths: str) -> None:
     """Write these paths of a tag of a repository below `folder`."""
-    archive = ["git", "-C", str(repository), "archive", tag, *paths]
-    with subprocess.Popen(archive, stdout=subprocess.PIPE) as git:
-        subprocess.run(["tar", "-x", "-C", str(folder)], stdin=git.stdout, check=True)
-    if git.returncode != 0:
-        raise click.ClickException(f"{repository} has no tag {tag} with {', '.join(paths)}")
+    archive = folder / "archive.tar"
+    done = subprocess.run(["git", "-C", str(repository), "archive", "-o", str(archive), tag, *paths])
+    if done.returncode != 0:
+        raise click.ClickException(f"{repository} is no git repository that has a tag {tag} with {', '.join(paths)}")
+    shutil.unpack_archive(archive, folder)
 
 
 def bring(opensearch: str, folder: Path) -> list[Path]:

@@ -43,16 +43,21 @@ final class EarlyHits extends BeforeFetch {
     private static final int SEQ_NO = 2;
     private static final SortField[] NO_FIELDS = new Sort().getSort();
 
-    private final Function<Found, Set<DocKey>> sink;
+    /** Documents to fetch, and the request that they are fetched by; which is not needed for none. */
+    record Wanted(Set<DocKey> docs, SearchSourceBuilder fetched) {
+        static final Wanted NONE = new Wanted(Set.of(), null);
+    }
 
-    private EarlyHits(String tag, String description, boolean ignoreFailure, Function<Found, Set<DocKey>> sink) {
+    private final Function<Found, Wanted> sink;
+
+    private EarlyHits(String tag, String description, boolean ignoreFailure, Function<Found, Wanted> sink) {
         super(tag, description, ignoreFailure);
         this.sink = sink;
     }
 
     /** The processor for the search that this thread is starting by {@link #during}; nobody else may ask for one. */
     static EarlyHits create(String tag, String description, boolean ignoreFailure, ThreadContext threadContext) {
-        Function<Found, Set<DocKey>> sink = threadContext.getTransient(SINK);
+        Function<Found, Wanted> sink = threadContext.getTransient(SINK);
         if (sink == null) throw ConfigurationUtils.newConfigurationException(TYPE, tag, null, "serves polyrank's own searches alone");
         return new EarlyHits(tag, description, ignoreFailure, sink);
     }
@@ -69,7 +74,7 @@ final class EarlyHits extends BeforeFetch {
     }
 
     /** Runs `start`, which starts one prepared search; its hits go to `sink`, once, unless the search fails, and it says which to fetch. */
-    static void during(ThreadContext threadContext, Function<Found, Set<DocKey>> sink, Runnable start) {
+    static void during(ThreadContext threadContext, Function<Found, Wanted> sink, Runnable start) {
         try (ThreadContext.StoredContext ignored = threadContext.newStoredContext(true, List.of(SINK))) {
             threadContext.putTransient(SINK, sink);
             start.run();
@@ -106,17 +111,18 @@ final class EarlyHits extends BeforeFetch {
         return new Ranking.Hit(key, ((Number) values[SCORE]).floatValue(), doc.doc);
     }
 
-    private static <Result extends SearchPhaseResult> void leave(Set<DocKey> wanted, AtomicArray<Result> shards) {
+    private static <Result extends SearchPhaseResult> void leave(Wanted wanted, AtomicArray<Result> shards) {
         for (int i = 0; i < shards.length(); i++) {
             Result result = shards.get(i);
             QuerySearchResult shard = result == null ? null : result.queryResult();
             if (shard == null || shard.isNull()) continue;
             TopDocs docs = shard.topDocs().topDocs;
             SortField[] fields = docs instanceof TopFieldDocs sorted ? sorted.fields : NO_FIELDS;
-            ScoreDoc[] left = wanted.isEmpty()
+            ScoreDoc[] left = wanted.docs().isEmpty()
                 ? new ScoreDoc[0]
-                : Arrays.stream(docs.scoreDocs).filter(doc -> wanted.contains(hit(doc, result).doc())).toArray(ScoreDoc[]::new);
+                : Arrays.stream(docs.scoreDocs).filter(doc -> wanted.docs().contains(hit(doc, result).doc())).toArray(ScoreDoc[]::new);
             shard.topDocs(new TopDocsAndMaxScore(new TopFieldDocs(docs.totalHits, left, fields), Float.NaN), shard.sortValueFormats());
+            if (left.length > 0) fetchBy(wanted.fetched(), result);
         }
     }
 

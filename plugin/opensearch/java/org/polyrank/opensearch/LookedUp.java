@@ -22,10 +22,10 @@ final class LookedUp {
         return neighbours + lookedUp <= MOST;
     }
 
-    /** The search for neighbours and for these hits. `callers`: the query whose names and inner hits the hits get; may be null. */
-    static QueryBuilder with(QueryBuilder knn, List<Ranking.Hit> hits, QueryBuilder callers) {
+    /** The search for neighbours and for these hits. `naming`: the query whose names and inner hits the hits get; may be null. */
+    static QueryBuilder with(QueryBuilder knn, List<Ranking.Hit> hits, QueryBuilder naming) {
         List<RankedDocsQueryBuilder.Doc> docs = hits.stream().map(hit -> RankedDocsQueryBuilder.Doc.of(hit, SCORE)).toList();
-        return QueryBuilders.disMaxQuery().add(knn).add(RankedDocsQueryBuilder.only(docs, callers));
+        return QueryBuilders.disMaxQuery().add(knn).add(new RankedDocsQueryBuilder(docs, naming, true));
     }
 
     static boolean isNeighbour(Ranking.Hit hit) {

@@ -55,6 +55,7 @@ final class PageRound {
     private int size;
     private int countUpTo;
     private boolean matchTold;
+    private SearchSourceBuilder fetched;
     private volatile boolean done;
     private TotalHits total;
 
@@ -110,7 +111,9 @@ final class PageRound {
         matchTold = isCounted() && !isCountedFar() && lexical.hits().size() < lexical.total().value();
         List<Ranking.Hit> lookedUp = lexical.hits().stream().limit(end + ShortPage.SPARE).toList();
         QueryBuilder callers = source.query();
-        source.query(LookedUp.with(knnQuery, lookedUp, callers))
+        QueryBuilder naming = RankedDocsQueryBuilder.mayName(callers) ? callers : null;
+        fetched = naming == null && source.postFilter() == null ? source.shallowCopy().query(null) : null;
+        source.query(LookedUp.with(knnQuery, lookedUp, naming))
             .from(0)
             .size(knn.k() + lookedUp.size())
             .trackTotalHits(false)
@@ -228,6 +231,7 @@ final class PageRound {
             TopDocs top = new TopDocs(new TotalHits(docs.length, TotalHits.Relation.EQUAL_TO), docs);
             shard.topDocs(new TopDocsAndMaxScore(top, highest), null);
             shard.from(0).size(size);
+            if (fetched != null) BeforeFetch.fetchBy(fetched, shard);
         }
     }
 }

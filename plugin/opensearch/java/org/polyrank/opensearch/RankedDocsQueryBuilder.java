@@ -83,13 +83,9 @@ public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDoc
         this.only = only;
     }
 
-    /** These documents alone; `callers` is the query whose names and inner hits they get, and is left out when it has none: may be null. */
-    static RankedDocsQueryBuilder only(List<Doc> docs, QueryBuilder callers) {
-        return new RankedDocsQueryBuilder(docs, callers != null && mayName(callers) ? callers : null, true);
-    }
-
-    /** By its text, because not every query shows its parts to a visitor; a wrapped one cannot be read, nor one that fails to be written. */
-    private static boolean mayName(QueryBuilder query) {
+    /** Whether hits of the query get names or inner hits, or may: by its text, because not every query shows its parts to a visitor; a wrapped one cannot be read, nor one that fails to be written. */
+    static boolean mayName(QueryBuilder query) {
+        if (query == null) return false;
         try {
             String text = Strings.toString(MediaTypeRegistry.JSON, query);
             return NAMING.stream().anyMatch(text::contains);

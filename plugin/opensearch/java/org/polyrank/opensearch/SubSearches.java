@@ -204,7 +204,7 @@ final class SubSearches {
         CompletableFuture<SearchResponse> response = early(EarlyHits.prepare(source), found -> {
             early.complete(found);
             if (found.whole()) outcome.complete(found); // otherwise the response tells what failed
-            return Set.of();
+            return EarlyHits.Wanted.NONE;
         });
         noted(stage, response).whenComplete((value, error) -> {
             if (error == null) outcome.complete(early.isDone() ? early.join() : Found.of(value)); // no shard to ask: no phase
@@ -218,14 +218,12 @@ final class SubSearches {
      * It is not given them when there is no shard to ask. What failed is not noted.
      */
     CompletableFuture<SearchResponse> read(SearchSourceBuilder source, List<String> sourcePaths, Function<Found, Set<DocKey>> wanted) {
-        EarlyHits.prepare(source)
-            .storedFields((StoredFieldsContext) null)
-            .seqNoAndPrimaryTerm(true)
+        SearchSourceBuilder fetched = new SearchSourceBuilder().seqNoAndPrimaryTerm(true)
             .fetchSource(new FetchSourceContext(true, sourcePaths.toArray(String[]::new), null));
-        return deadline.watch(early(source, wanted));
+        return deadline.watch(early(EarlyHits.prepare(source), found -> new EarlyHits.Wanted(wanted.apply(found), fetched)));
     }
 
-    private CompletableFuture<SearchResponse> early(SearchSourceBuilder prepared, Function<Found, Set<DocKey>> sink) {
+    private CompletableFuture<SearchResponse> early(SearchSourceBuilder prepared, Function<Found, EarlyHits.Wanted> sink) {
         CompletableFuture<SearchResponse> response = new CompletableFuture<>();
         SearchRequest request = request(prepared);
         request.setBatchedReduceSize(Integer.MAX_VALUE); // nothing is reduced before all shards have answered

@@ -2,7 +2,6 @@ package org.polyrank.opensearch;
 
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -98,7 +97,7 @@ final class EarlyHits extends BeforeFetch {
             if (docs.totalHits.relation() != TotalHits.Relation.EQUAL_TO) relation = docs.totalHits.relation();
             whole &= !shard.searchTimedOut();
         }
-        hits.sort(Comparator.comparingDouble(Ranking.Hit::score).reversed()); // stable: shards in their order among equals
+        hits.sort((a, b) -> Float.compare(b.score(), a.score())); // stable: shards in their order among equals
         SearchSourceBuilder source = context.getRequest().source();
         List<Ranking.Hit> top = hits.size() > source.size() ? List.copyOf(hits.subList(0, source.size())) : hits;
         leave(sink.apply(new Found(top, total(total, relation, source.trackTotalHitsUpTo()), whole, shards.length())), shards);

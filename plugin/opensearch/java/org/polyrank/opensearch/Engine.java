@@ -1,6 +1,7 @@
 package org.polyrank.opensearch;
 
 import org.opensearch.cluster.service.ClusterService;
+import org.opensearch.core.xcontent.NamedXContentRegistry;
 import org.opensearch.threadpool.ThreadPool;
 import org.opensearch.transport.client.Client;
 
@@ -13,5 +14,6 @@ record Engine(
     VectorFields vectorFields,
     Schemas schemas,
     Throughput throughput,
-    LastSearch lastSearch
+    LastSearch lastSearch,
+    NamedXContentRegistry xContentRegistry
 ) {}

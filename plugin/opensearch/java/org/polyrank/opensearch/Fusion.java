@@ -3,7 +3,7 @@ package org.polyrank.opensearch;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -23,10 +23,11 @@ final class Fusion {
         CONVEX
     }
 
-    private static final Comparator<Candidate> BEST_FIRST = Comparator.comparingDouble(Candidate::fusedScore)
-        .reversed()
-        .thenComparingInt(Candidate::bestRank)
-        .thenComparing(Candidate::doc);
+    private static final Comparator<Candidate> BEST_FIRST = (a, b) -> {
+        int order = Double.compare(b.fusedScore(), a.fusedScore());
+        if (order == 0) order = Integer.compare(a.bestRank(), b.bestRank());
+        return order == 0 ? a.doc().compareTo(b.doc()) : order;
+    };
 
     private Fusion() {}
 
@@ -34,15 +35,13 @@ final class Fusion {
     static List<Candidate> fuse(List<Ranking> rankings, Technique technique, int rankConstant, int window) {
         double weights = rankings.stream().mapToDouble(Ranking::weight).sum();
         double scale = technique == Technique.CONVEX && weights > 0 ? 1 / weights : 1;
-        Map<DocKey, Builder> found = new HashMap<>();
+        Map<DocKey, Builder> found = new LinkedHashMap<>(); // in nearly the final order: sorted faster
         for (Ranking ranking : rankings) {
             double[] shares = shares(ranking, technique, rankConstant);
             for (int i = 0; i < shares.length; i++) {
                 Ranking.Hit hit = ranking.hits().get(i);
-                Builder builder = found.computeIfAbsent(hit.doc(), doc -> new Builder());
-                builder.places.add(new Candidate.Place(ranking.retriever(), i + 1, hit.score()));
-                builder.bestRank = Math.min(builder.bestRank, i + 1);
-                builder.shares.add(scale * ranking.weight() * shares[i]);
+                Builder builder = found.computeIfAbsent(hit.doc(), doc -> new Builder(rankings.size()));
+                builder.add(new Candidate.Place(ranking.retriever(), i + 1, hit.score()), scale * ranking.weight() * shares[i]);
             }
         }
         List<Candidate> candidates = new ArrayList<>(found.size());
@@ -103,13 +102,24 @@ final class Fusion {
     }
 
     private static final class Builder {
-        final List<Candidate.Place> places = new ArrayList<>(4);
-        final List<Double> shares = new ArrayList<>(4);
+        private final double[] shares;
+        final List<Candidate.Place> places;
         int bestRank = Integer.MAX_VALUE;
+
+        Builder(int rankings) {
+            shares = new double[rankings];
+            places = new ArrayList<>(rankings);
+        }
+
+        void add(Candidate.Place place, double share) {
+            shares[places.size()] = share;
+            places.add(place);
+            bestRank = Math.min(bestRank, place.rank());
+        }
 
         /** Summed from the smallest share up, so that the order of the rankings cannot change the last bit. */
         double score() {
-            shares.sort(null);
+            Arrays.sort(shares, 0, places.size());
             double sum = 0;
             for (double share : shares) sum += share;
             return sum;

@@ -51,6 +51,7 @@ final class HybridSearch {
     private final CallerContext callerContext;
     private final AfterFusion afterFusion;
     private final PageRounds.Allowed rounds;
+    private QueryBuilder naming;
 
     /** What a retriever searches for. */
     private record Retrieval(RetrieverConfig retriever, SearchSourceBuilder source) {}
@@ -85,6 +86,7 @@ final class HybridSearch {
     CompletableFuture<Outcome> run() {
         CompletableFuture<Understanding> understanding = understand(); // first: while the service works, the lexical search does
         CompletableFuture<Found> lexical = lexical(searches);
+        if (rounds.page()) naming = RankedDocsQueryBuilder.naming(request.source().query()); // while both work
         CompletableFuture<Outcome> outcome = understanding.thenComposeAsync(said -> retrieved(said, lexical), callerContext)
             .thenCombine(pinned(), HybridSearch::withPinned)
             .thenCompose(fused -> afterFusion(fused, understanding.join()));
@@ -217,7 +219,7 @@ final class HybridSearch {
             int window = config.lexicalRetriever().shared().window();
             if (deadline.isReached() || !PageRound.suffices(request, knn, lexical, window)) return searched(understanding, retrieval, plan, lexical);
             QueryBuilder query = retrieval.source().query();
-            PageRound round = new PageRound(knn, query, lexical, ranking -> fuse(understanding, lexical, found(ranking), plan), report);
+            PageRound round = new PageRound(knn, query, lexical, naming, ranking -> fuse(understanding, lexical, found(ranking), plan), report);
             return CompletableFuture.completedFuture(new Outcome(List.of(), true, lexical, plan, true, round, Map.of()));
         }, callerContext);
     }

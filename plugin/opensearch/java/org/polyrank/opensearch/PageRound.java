@@ -1,7 +1,6 @@
 package org.polyrank.opensearch;
 
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -48,6 +47,7 @@ final class PageRound {
     private final RetrieverConfig.Knn knn;
     private final QueryBuilder knnQuery;
     private final Found lexical;
+    private final QueryBuilder naming;
     private final Function<Ranking, HybridSearch.Outcome> fusion;
     private final Report report;
     private final long sinceNanos = System.nanoTime();
@@ -62,18 +62,21 @@ final class PageRound {
     /**
      * @param knnQuery finds the neighbours, within the caller's conditions
      * @param lexical what the caller's own query found
+     * @param naming the caller's own query when hits get names or inner hits of it, else null
      * @param fusion makes the window of both
      */
     PageRound(
         RetrieverConfig.Knn knn,
         QueryBuilder knnQuery,
         Found lexical,
+        QueryBuilder naming,
         Function<Ranking, HybridSearch.Outcome> fusion,
         Report report
     ) {
         this.knn = knn;
         this.knnQuery = knnQuery;
         this.lexical = lexical;
+        this.naming = naming;
         this.fusion = fusion;
         this.report = report;
     }
@@ -111,7 +114,6 @@ final class PageRound {
         matchTold = isCounted() && !isCountedFar() && lexical.hits().size() < lexical.total().value();
         List<Ranking.Hit> lookedUp = lexical.hits().stream().limit(end + ShortPage.SPARE).toList();
         QueryBuilder callers = source.query();
-        QueryBuilder naming = RankedDocsQueryBuilder.mayName(callers) ? callers : null;
         fetched = naming == null && source.postFilter() == null ? source.shallowCopy().query(null) : null;
         source.query(LookedUp.with(knnQuery, lookedUp, naming))
             .from(0)
@@ -191,7 +193,7 @@ final class PageRound {
 
     /** The documents of the page and behind it in their order, those left out that are gone; begins at rank 1. */
     private List<Scored> page(Map<DocKey, Place> places, List<Ranking.Hit> neighbours) {
-        neighbours.sort(Comparator.comparingDouble(Ranking.Hit::score).reversed()); // stable: shards in their order among equals
+        neighbours.sort((a, b) -> Float.compare(b.score(), a.score())); // stable: shards in their order among equals
         int window = Math.min(neighbours.size(), knn.shared().window());
         HybridSearch.Outcome outcome = fusion.apply(new Ranking(knn.key(), knn.weight(), List.copyOf(neighbours.subList(0, window))));
         List<Scored> page = new ArrayList<>();

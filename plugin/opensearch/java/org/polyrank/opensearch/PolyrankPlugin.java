@@ -52,7 +52,7 @@ public final class PolyrankPlugin extends Plugin implements SearchPipelinePlugin
         SearchedIndices searched = new SearchedIndices(indexNameExpressionResolver, namedWriteableRegistry);
         VectorFields vectorFields = new VectorFields(clusterService, searched);
         Schemas schemas = new Schemas(clusterService, searched);
-        engine = new Engine(client, threadPool, clusterService, services, vectorFields, schemas, new Throughput(), new LastSearch());
+        engine = new Engine(client, threadPool, clusterService, services, vectorFields, schemas, new Throughput(), new LastSearch(), xContentRegistry);
         return List.of();
     }
 

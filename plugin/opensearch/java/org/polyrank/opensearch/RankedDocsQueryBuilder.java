@@ -83,14 +83,14 @@ public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDoc
         this.only = only;
     }
 
-    /** Whether hits of the query get names or inner hits, or may: by its text, because not every query shows its parts to a visitor; a wrapped one cannot be read, nor one that fails to be written. */
-    static boolean mayName(QueryBuilder query) {
-        if (query == null) return false;
+    /** The query when hits get names or inner hits of it, or may, else null: by its text, because not every query shows its parts to a visitor; a wrapped one cannot be read, nor one that fails to be written. */
+    static QueryBuilder naming(QueryBuilder query) {
+        if (query == null) return null;
         try {
             String text = Strings.toString(MediaTypeRegistry.JSON, query);
-            return NAMING.stream().anyMatch(text::contains);
+            return NAMING.stream().anyMatch(text::contains) ? query : null;
         } catch (RuntimeException e) {
-            return true;
+            return query;
         }
     }
 

@@ -22,7 +22,7 @@ final class Rewrite {
     private static void apply(SearchSourceBuilder source, List<RankedDoc> ranked, float highestLexical, int wanted, boolean only) {
         List<RankedDocsQueryBuilder.Doc> docs = withScores(ranked, highestLexical).subList(0, Math.min(wanted, ranked.size()));
         QueryBuilder callers = source.query();
-        source.query(new RankedDocsQueryBuilder(docs, only && !RankedDocsQueryBuilder.mayName(callers) ? null : callers, only));
+        source.query(new RankedDocsQueryBuilder(docs, only ? RankedDocsQueryBuilder.naming(callers) : callers, only));
         if (source.rescores() != null) source.clearRescorers(); // done in the lexical search; here they would undo the ranking
         source.indexBoosts().clear(); // likewise
     }

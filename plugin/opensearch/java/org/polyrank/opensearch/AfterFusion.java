@@ -51,7 +51,7 @@ final class AfterFusion {
 
     /** Why this query is not reranked, or null. */
     private String skip(Understanding understanding) {
-        String reason = config.rerank().skip().reason(understanding.languageCode(), QueryClass.of(queryText));
+        String reason = config.rerank().skip().reason(understanding.languageCode(), report.queryClass());
         return reason == null ? config.unread().rerankSkipped(understanding) : reason;
     }
 

@@ -86,7 +86,8 @@ final class HybridSearch {
     CompletableFuture<Outcome> run() {
         CompletableFuture<Understanding> understanding = understand(); // first: while the service works, the lexical search does
         CompletableFuture<Found> lexical = lexical(searches);
-        if (rounds.page()) naming = RankedDocsQueryBuilder.naming(request.source().query()); // while both work
+        report.queryClass(); // while both work: what is known by itself
+        if (rounds.page()) naming = RankedDocsQueryBuilder.naming(request.source().query());
         CompletableFuture<Outcome> outcome = understanding.thenComposeAsync(said -> retrieved(said, lexical), callerContext)
             .thenCombine(pinned(), HybridSearch::withPinned)
             .thenCompose(fused -> afterFusion(fused, understanding.join()));
@@ -332,7 +333,7 @@ final class HybridSearch {
 
     private List<Ranking> overridden(List<Ranking> rankings) {
         for (FusionWeights override : config.overrides()) {
-            String reason = override.queries().reason(report.language(), QueryClass.of(queryText));
+            String reason = override.queries().reason(report.language(), report.queryClass());
             if (reason == null) continue;
             report.weightsOf(reason);
             return override.on(rankings);

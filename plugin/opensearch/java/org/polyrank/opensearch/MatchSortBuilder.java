@@ -65,7 +65,9 @@ final class MatchSortBuilder extends SortBuilder<MatchSortBuilder> {
 
     @Override
     protected SortFieldAndFormat build(QueryShardContext context) throws IOException {
-        return new SortFieldAndFormat(new SortField(NAME, new Matches(query.toQuery(context), context.searcher())), DocValueFormat.RAW);
+        IndexSearcher uncached = new IndexSearcher(context.searcher().getIndexReader());
+        uncached.setQueryCache(null); // a query of words, asked for a few documents: not worth a place among the filters
+        return new SortFieldAndFormat(new SortField(NAME, new Matches(query.toQuery(context), uncached)), DocValueFormat.RAW);
     }
 
     @Override

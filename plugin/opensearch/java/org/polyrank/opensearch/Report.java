@@ -40,6 +40,7 @@ final class Report {
     private int limitMs;
     private String skipped;
     private String query;
+    private String queryClass;
     private Understanding understanding;
     private Map<Float, Integer> positions = Map.of();
     private List<RankedDoc> ranked = List.of();
@@ -79,6 +80,12 @@ final class Report {
 
     synchronized void query(String text) {
         query = text;
+    }
+
+    /** See {@link QueryClass}; null without a text. Told once: it is asked for where a search waits, and again where it is waited for. */
+    synchronized String queryClass() {
+        if (queryClass == null && query != null) queryClass = QueryClass.of(query);
+        return queryClass;
     }
 
     synchronized void skipped(String reason) {
@@ -210,7 +217,7 @@ final class Report {
         for (Stage stage : Stage.values()) if (nanos.containsKey(stage)) timings.put(stage.key(), Math.round(nanos.get(stage) / 1e4) / 100.0);
         map.put("timings_ms", timings);
         map.put("window", window);
-        map.put("query_class", query == null ? null : QueryClass.of(query));
+        map.put("query_class", queryClass());
         map.put("read", understanding == null ? null : Map.of("embedder", understanding.readByEmbedder(), "reranker", understanding.readByReranker()));
         map.put("weights_of", weightsOf);
         map.put("unread", unread);

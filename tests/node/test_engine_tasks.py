@@ -127,7 +127,7 @@ def test_headers_survive_the_http_client(rig: Rig, slow_index: str) -> None:
     search.start()
 
     def child() -> Json | None:
-        return next((t for t in tasks(rig) if "parent_task_id" in t and "wrapper" in t["description"]), None)
+        return next((t for t in tasks(rig) if "parent_task_id" in t and '"knn"' in t["description"]), None)
 
     found = wait_until(child)
     assert found["headers"] == OPAQUE

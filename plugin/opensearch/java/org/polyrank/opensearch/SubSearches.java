@@ -19,8 +19,8 @@ import org.opensearch.core.action.ActionListener;
 import org.opensearch.core.common.bytes.BytesReference;
 import org.opensearch.core.tasks.TaskId;
 import org.opensearch.core.xcontent.DeprecationHandler;
-import org.opensearch.core.xcontent.MapXContentParser;
 import org.opensearch.core.xcontent.ToXContent;
+import org.opensearch.core.xcontent.XContentBuilder;
 import org.opensearch.core.xcontent.XContentParser;
 import org.opensearch.index.query.AbstractQueryBuilder;
 import org.opensearch.index.query.BoolQueryBuilder;
@@ -115,36 +115,28 @@ final class SubSearches {
 
     /**
      * Nearest neighbours within the caller's conditions and the filters of its aliases: these bind every search, but what they leave of the
-     * neighbours of all would be few. Parsed from maps, so that nothing links to the k-NN plugin.
+     * neighbours of all would be few. By way of content, so that nothing links to the k-NN plugin: CBOR, in which numbers stay numbers.
      */
     SearchSourceBuilder knn(RetrieverConfig.Knn config, float[] vector, VectorFields.Eligible eligible) {
         BoolQueryBuilder conditions = conditions(config);
         if (eligible.filter() != null) conditions.filter(eligible.filter());
         try {
-            Map<String, Object> field = new HashMap<>(Map.of("vector", numbers(vector), "k", config.k()));
-            if (conditions.hasClauses()) field.put("filter", map(conditions));
-            QueryBuilder knn = parsed(Map.of("knn", Map.of(config.field(), field)));
+            XContentBuilder cbor = XContentFactory.cborBuilder().startObject().startObject("knn").startObject(config.field());
+            cbor.field("vector", vector).field("k", config.k());
+            if (conditions.hasClauses()) {
+                cbor.field("filter");
+                conditions.toXContent(cbor, ToXContent.EMPTY_PARAMS);
+            }
+            QueryBuilder knn = parsed(BytesReference.bytes(cbor.endObject().endObject().endObject()));
             return keysAndScores(eligible.all() ? knn : new OnIndicesQueryBuilder(eligible.indices(), knn), config.shared().window());
         } catch (IOException e) {
             throw new IllegalStateException("a query in memory could not be written", e);
         }
     }
 
-    private static List<Float> numbers(float[] vector) {
-        List<Float> numbers = new ArrayList<>(vector.length);
-        for (float number : vector) numbers.add(number);
-        return numbers;
-    }
-
-    /** By CBOR, in which numbers stay numbers. */
-    private static Map<String, Object> map(QueryBuilder query) throws IOException {
-        BytesReference cbor = BytesReference.bytes(query.toXContent(XContentFactory.cborBuilder(), ToXContent.EMPTY_PARAMS));
-        return XContentHelper.convertToMap(cbor, false, XContentType.CBOR).v2();
-    }
-
-    private QueryBuilder parsed(Map<String, Object> query) throws IOException {
+    private QueryBuilder parsed(BytesReference cbor) throws IOException {
         DeprecationHandler ignored = DeprecationHandler.IGNORE_DEPRECATIONS;
-        try (XContentParser parser = new MapXContentParser(engine.xContentRegistry(), ignored, query, XContentType.JSON)) {
+        try (XContentParser parser = XContentHelper.createParser(engine.xContentRegistry(), ignored, cbor, XContentType.CBOR)) {
             return AbstractQueryBuilder.parseInnerQueryBuilder(parser);
         }
     }

@@ -1,5 +1,6 @@
 package org.polyrank.opensearch;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -86,7 +87,9 @@ record PipelineConfig(
 
     /** The knn retrievers alone. */
     List<RetrieverConfig.Knn> knn() {
-        return retrievers.stream().filter(RetrieverConfig.Knn.class::isInstance).map(RetrieverConfig.Knn.class::cast).toList();
+        List<RetrieverConfig.Knn> found = new ArrayList<>(1);
+        for (RetrieverConfig retriever : retrievers) if (retriever instanceof RetrieverConfig.Knn knn) found.add(knn);
+        return found;
     }
 
     boolean isKnn(String key) {
@@ -95,7 +98,8 @@ record PipelineConfig(
 
     /** The caller's own query as a part of the fusion, or null; it runs in any case. */
     RetrieverConfig lexicalRetriever() {
-        return retrievers.stream().filter(RetrieverConfig.Lexical.class::isInstance).findFirst().orElse(null);
+        for (RetrieverConfig retriever : retrievers) if (retriever instanceof RetrieverConfig.Lexical) return retriever;
+        return null;
     }
 
     /** The kinds of expansion that the service has to look for. */

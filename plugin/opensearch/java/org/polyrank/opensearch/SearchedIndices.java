@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.opensearch.action.search.SearchContextId;
 import org.opensearch.action.search.SearchRequest;
 import org.opensearch.cluster.ClusterState;
@@ -26,6 +27,7 @@ record SearchedIndices(IndexNameExpressionResolver resolver, NamedWriteableRegis
         if (request.pointInTimeBuilder() != null) {
             return List.of(SearchContextId.decode(namedWriteableRegistry, request.pointInTimeBuilder().getId()).getActualIndices());
         }
+        if (areNamed(request, state)) return Stream.of(request.indices()).distinct().toList();
         List<String> names = new ArrayList<>();
         for (Index index : resolver.concreteIndices(state, request)) names.add(index.getName());
         return names;
@@ -38,6 +40,7 @@ record SearchedIndices(IndexNameExpressionResolver resolver, NamedWriteableRegis
 
     /** What the filters of the search's aliases leave of these indices; null when that is all. */
     QueryBuilder filter(SearchRequest request, ClusterState state, List<String> indices) {
+        if (request.pointInTimeBuilder() == null && areNamed(request, state)) return null;
         Function<String, QueryBuilder> filters = filters(request, state);
         Map<QueryBuilder, List<String>> seen = new LinkedHashMap<>(); // filter to the indices that it is for
         for (String index : indices) {
@@ -49,6 +52,17 @@ record SearchedIndices(IndexNameExpressionResolver resolver, NamedWriteableRegis
         BoolQueryBuilder any = QueryBuilders.boolQuery();
         seen.forEach((filter, own) -> any.should(new OnIndicesQueryBuilder(own, filter)));
         return any;
+    }
+
+    /** Whether the request names open indices alone, as {@link PinnedIndices} leaves it: then there is nothing to resolve, and no alias. */
+    private static boolean areNamed(SearchRequest request, ClusterState state) {
+        String[] names = request.indices();
+        if (names == null || names.length == 0) return false;
+        for (String name : names) {
+            IndexMetadata index = state.metadata().index(name);
+            if (index == null || index.getState() != IndexMetadata.State.OPEN) return false;
+        }
+        return true;
     }
 
     private Function<String, QueryBuilder> filters(SearchRequest request, ClusterState state) {

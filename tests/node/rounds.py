@@ -2,10 +2,12 @@
 
 import copy
 import itertools
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
 from tests.node.engine_rig import Json, Rig, lamps, told
@@ -44,6 +46,19 @@ def lived_in(rig: Rig) -> None:
         fields = dict(lamp)
         rig.call("PUT", f"/stock/_doc/{fields.pop('_id')}", fields)
     rig.call("POST", "/stock/_refresh")
+
+
+def fetched_by(rig: Rig, log: Path, body: Json, pipeline: str) -> list[str]:
+    """Search `shop`; return the request bodies of its fetch phases, one a shard that showed something, by its slow log."""
+    start = log.stat().st_size
+    threshold = "index.search.slowlog.threshold.fetch.info"
+    rig.call("PUT", "/shop/_settings", {threshold: "0ms"})
+    rig.search(copy.deepcopy(body), "shop", pipeline)
+    rig.call("PUT", "/shop/_settings", {threshold: None})
+    with log.open("rb") as file:
+        file.seek(start)
+        written = file.read().decode(errors="replace")
+    return re.findall(r"fetch.*took\[.* source\[(.*)\], id\[", written)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.node.conftest import RunningNode
 from tests.node.engine_rig import Json, Rig, ids, lamps, pipeline_body, told
 from tests.node.rounds import (
     COUNT,
@@ -16,6 +17,7 @@ from tests.node.rounds import (
     VECTOR,
     between_lexical_and_knn,
     counted,
+    fetched_by,
     lived_in,
     queries,
     without_times,
@@ -98,6 +100,14 @@ def test_the_answer_is_the_same_with_a_round_less(both: Rig, body: Json) -> None
     found, phases = same(both, body)
     assert phases == SHORT_WAY
     assert any("knn.embedding" in hit["ranks"] for hit in told(found)["hits"])
+
+
+def test_shards_fetch_the_page_without_making_the_query_again(both: Rig, node: RunningNode) -> None:
+    """What they need of it they are given: names."""
+    bodies = fetched_by(both, node.log, {"query": LAMP, "_source": ["title"]}, "short")
+    assert bodies
+    assert all("query" not in body and "sort" not in body and "title" in body for body in bodies)
+    assert any('"_name":"l"' in body for body in fetched_by(both, node.log, {"query": NAMED}, "short"))
 
 
 @pytest.mark.parametrize("technique", ["rrf", "min_max", "z_score", "convex"])

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.node.conftest import RunningNode
 from tests.node.engine_rig import Json, Rig, ids, lamps, pipeline_body, told
 from tests.node.rounds import (
     COUNT,
@@ -14,6 +15,7 @@ from tests.node.rounds import (
     VECTOR,
     between_lexical_and_knn,
     counted,
+    fetched_by,
     lived_in,
     without_times,
 )
@@ -63,6 +65,13 @@ def same(rig: Rig, body: Json, index: str = "shop", **params: Any) -> tuple[Json
     assert told(found)["degraded"] is None
     assert phases <= usual
     return found, phases
+
+
+def test_shards_read_the_documents_without_making_the_query_again(rig: Rig, node: RunningNode) -> None:
+    bodies = fetched_by(install(rig), node.log, {"query": LAMP, "_source": ["price"]}, "short")
+    read = [body for body in bodies if "price" not in body]
+    assert read
+    assert all('"knn"' not in body and "sort" not in body and "brand" in body for body in read)
 
 
 @pytest.mark.parametrize(

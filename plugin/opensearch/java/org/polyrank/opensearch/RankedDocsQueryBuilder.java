@@ -34,8 +34,8 @@ import org.opensearch.index.query.QueryShardContext;
  */
 public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDocsQueryBuilder> {
     static final String NAME = "ranked_docs";
-    /** What a query's text holds when its hits get names or inner hits, or may. `error`: it could not be written. */
-    private static final List<String> NAMING = List.of("\"_name\"", "\"inner_hits\"", "\"wrapper\"", "\"error\"");
+    /** What a query's text holds when its hits get names, inner hits or slots, or may. `error`: it could not be written. */
+    private static final List<String> NAMING = List.of("\"_name\"", "\"inner_hits\"", "\"percolate\"", "\"wrapper\"", "\"error\"");
 
     /**
      * A document and the score it gets.
@@ -83,7 +83,7 @@ public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDoc
         this.only = only;
     }
 
-    /** The query when hits get names or inner hits of it, or may, else null: by its text, because not every query shows its parts to a visitor; a wrapped one cannot be read, nor one that fails to be written. */
+    /** The query when hits get names, inner hits or slots of it, or may, else null: by its text, because not every query shows its parts to a visitor; a wrapped one cannot be read, nor one that fails to be written. */
     static QueryBuilder naming(QueryBuilder query) {
         if (query == null) return null;
         try {

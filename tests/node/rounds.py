@@ -49,7 +49,7 @@ def lived_in(rig: Rig) -> None:
 
 
 def fetched_by(rig: Rig, log: Path, body: Json, pipeline: str) -> list[str]:
-    """Search `shop`; return the request bodies of its fetch phases, one a shard that showed something, by its slow log."""
+    """Search `shop`; return the bodies of its fetch phases, one a shard that shows something, by the slow log."""
     start = log.stat().st_size
     threshold = "index.search.slowlog.threshold.fetch.info"
     rig.call("PUT", "/shop/_settings", {threshold: "0ms"})

@@ -91,7 +91,7 @@ final class AfterFusion {
     /** Returns each document, in order; null when some were not known and could not be fetched. */
     private CompletableFuture<List<WindowDocument>> documents(List<RankedDoc> top, Map<DocKey, WindowDocument> known, boolean reranks) {
         List<DocKey> keys = top.stream().map(doc -> doc.candidate().doc()).toList();
-        List<DocKey> missing = keys.stream().filter(key -> !known.containsKey(key)).toList();
+        List<Candidate> missing = top.stream().map(RankedDoc::candidate).filter(one -> !known.containsKey(one.doc())).toList();
         CompletableFuture<Map<DocKey, WindowDocument>> all = missing.isEmpty()
             ? CompletableFuture.completedFuture(known)
             : fetch(missing, reranks).thenApply(found -> merged(known, found));
@@ -104,10 +104,10 @@ final class AfterFusion {
     }
 
     /** Returns those of the documents that are there; null when they could not be fetched. */
-    private CompletableFuture<Map<DocKey, WindowDocument>> fetch(List<DocKey> keys, boolean reranks) {
+    private CompletableFuture<Map<DocKey, WindowDocument>> fetch(List<Candidate> missing, boolean reranks) {
         long since = System.nanoTime();
         List<String> paths = sourcePaths(reranks);
-        SearchSourceBuilder source = searches.fields(keys, paths, config.policy() == null ? List.of() : config.policy().boosts());
+        SearchSourceBuilder source = searches.fields(missing, paths, config.policy() == null ? List.of() : config.policy().boosts());
         return searches.run("fetch", source).handle((response, error) -> {
             report.took(Report.Stage.FETCH, since);
             if (error != null) {

@@ -7,10 +7,11 @@ import java.util.Map;
 /**
  * A document that at least one retriever found.
  *
- * @param places where, one a retriever
+ * @param at where its shard had it, see {@link Ranking.Hit}
+ * @param places in which rankings, one a retriever
  * @param bestRank the best rank of these
  */
-record Candidate(DocKey doc, List<Place> places, int bestRank, double fusedScore) {
+record Candidate(DocKey doc, int at, List<Place> places, int bestRank, double fusedScore) {
     /** Its rank with one retriever, from 1, and that one's own score. */
     record Place(String retriever, int rank, float score) {}
 

@@ -41,11 +41,11 @@ final class Fusion {
             for (int i = 0; i < shares.length; i++) {
                 Ranking.Hit hit = ranking.hits().get(i);
                 Builder builder = found.computeIfAbsent(hit.doc(), doc -> new Builder(rankings.size()));
-                builder.add(new Candidate.Place(ranking.retriever(), i + 1, hit.score()), scale * ranking.weight() * shares[i]);
+                builder.add(new Candidate.Place(ranking.retriever(), i + 1, hit.score()), hit.at(), scale * ranking.weight() * shares[i]);
             }
         }
         List<Candidate> candidates = new ArrayList<>(found.size());
-        found.forEach((doc, builder) -> candidates.add(new Candidate(doc, builder.places, builder.bestRank, builder.score())));
+        found.forEach((doc, builder) -> candidates.add(new Candidate(doc, builder.at, builder.places, builder.bestRank, builder.score())));
         candidates.sort(BEST_FIRST);
         return candidates.size() > window ? List.copyOf(candidates.subList(0, window)) : candidates;
     }
@@ -105,16 +105,18 @@ final class Fusion {
         private final double[] shares;
         final List<Candidate.Place> places;
         int bestRank = Integer.MAX_VALUE;
+        int at = -1;
 
         Builder(int rankings) {
             shares = new double[rankings];
             places = new ArrayList<>(rankings);
         }
 
-        void add(Candidate.Place place, double share) {
+        void add(Candidate.Place place, int where, double share) {
             shares[places.size()] = share;
             places.add(place);
             bestRank = Math.min(bestRank, place.rank());
+            if (at < 0) at = where;
         }
 
         /** Summed from the smallest share up, so that the order of the rankings cannot change the last bit. */

@@ -358,7 +358,7 @@ final class HybridSearch {
         List<RankedDoc> ranked = new ArrayList<>(fused.ranked());
         for (Ranking.Hit hit : pinned.hits()) {
             if (there.contains(hit.doc())) continue;
-            ranked.add(new RankedDoc(new Candidate(hit.doc(), List.of(), Integer.MAX_VALUE, 0), null, ranked.size() + 1, Double.NaN, 0, Double.NaN));
+            ranked.add(new RankedDoc(new Candidate(hit.doc(), hit.at(), List.of(), Integer.MAX_VALUE, 0), null, ranked.size() + 1, Double.NaN, 0, Double.NaN));
         }
         return fused.with(ranked, fused.changesOrder());
     }

@@ -24,7 +24,7 @@ final class LookedUp {
 
     /** The search for neighbours and for these hits. `naming`: the query whose names and inner hits the hits get; may be null. */
     static QueryBuilder with(QueryBuilder knn, List<Ranking.Hit> hits, QueryBuilder naming) {
-        List<RankedDocsQueryBuilder.Doc> docs = hits.stream().map(hit -> RankedDocsQueryBuilder.Doc.of(hit, SCORE)).toList();
+        List<RankedDocsQueryBuilder.Doc> docs = hits.stream().map(hit -> RankedDocsQueryBuilder.Doc.of(hit.doc(), hit.at(), null, SCORE)).toList();
         return QueryBuilders.disMaxQuery().add(knn).add(new RankedDocsQueryBuilder(docs, naming, true));
     }
 

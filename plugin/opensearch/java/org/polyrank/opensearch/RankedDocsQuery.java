@@ -1,14 +1,19 @@
 package org.polyrank.opensearch;
 
 import java.io.IOException;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Objects;
 import java.util.TreeMap;
 import org.apache.lucene.document.LongPoint;
+import org.apache.lucene.index.IndexReader;
 import org.apache.lucene.index.LeafReaderContext;
 import org.apache.lucene.index.NumericDocValues;
 import org.apache.lucene.index.PostingsEnum;
+import org.apache.lucene.index.ReaderUtil;
 import org.apache.lucene.index.Terms;
 import org.apache.lucene.index.TermsEnum;
 import org.apache.lucene.search.DocIdSetIterator;
@@ -20,57 +25,87 @@ import org.apache.lucene.search.ScoreMode;
 import org.apache.lucene.search.Scorer;
 import org.apache.lucene.search.ScorerSupplier;
 import org.apache.lucene.search.Weight;
+import org.apache.lucene.util.Bits;
 import org.apache.lucene.util.BytesRef;
 import org.opensearch.index.mapper.IdFieldMapper;
 import org.opensearch.index.mapper.SeqNoFieldMapper;
+import org.opensearch.index.mapper.Uid;
 
-/** Matches the documents whose `_id` or sequence number is listed, each with its own score. */
+/**
+ * Matches the listed documents, each with its own score: where it was found when it is still there, else by its `_id`, or by its sequence
+ * number when that is all that is known.
+ */
 final class RankedDocsQuery extends Query {
-    private final TreeMap<BytesRef, Float> byId; // sorted: one pass forward over the terms dictionary
-    private final Map<Long, RankedDocsQueryBuilder.Doc> bySeqNo;
+    private final List<RankedDocsQueryBuilder.Doc> docs;
 
-    RankedDocsQuery(Map<BytesRef, Float> byId, Map<Long, RankedDocsQueryBuilder.Doc> bySeqNo) {
-        this.byId = new TreeMap<>(byId);
-        this.bySeqNo = Map.copyOf(bySeqNo);
+    /** `docs`: those of one shard, and those that may be there. */
+    RankedDocsQuery(List<RankedDocsQueryBuilder.Doc> docs) {
+        this.docs = docs.stream().sorted(Comparator.comparingInt(RankedDocsQueryBuilder.Doc::at)).toList();
     }
 
     @Override
     public Weight createWeight(IndexSearcher searcher, ScoreMode scoreMode, float boost) throws IOException {
-        NavigableMap<Integer, Float> inPlace = inPlace(searcher);
-        if (inPlace != null) return new RankedWeight(boost, null, inPlace);
+        TreeMap<Integer, Float> inPlace = new TreeMap<>();
+        TreeMap<BytesRef, Float> byId = new TreeMap<>(); // sorted: one pass forward over the terms dictionary
+        Map<Long, Float> bySeqNo = new HashMap<>();
+        Places places = new Places(searcher.getIndexReader());
+        for (RankedDocsQueryBuilder.Doc doc : docs) {
+            if (places.have(doc)) inPlace.put(doc.at(), doc.score());
+            else if (doc.id() != null) byId.put(Uid.encodeId(doc.id()), doc.score());
+            else bySeqNo.put(doc.seqNo(), doc.score());
+        }
         long[] seqNos = bySeqNo.keySet().stream().mapToLong(Long::longValue).toArray();
-        Weight seqNoWeight = LongPoint.newSetQuery(SeqNoFieldMapper.NAME, seqNos).createWeight(searcher, ScoreMode.COMPLETE_NO_SCORES, 1f);
-        return new RankedWeight(boost, seqNoWeight, null);
+        Weight seqNoWeight = seqNos.length == 0
+            ? null
+            : LongPoint.newSetQuery(SeqNoFieldMapper.NAME, seqNos).createWeight(searcher, ScoreMode.COMPLETE_NO_SCORES, 1f);
+        return new RankedWeight(boost, inPlace, byId, bySeqNo, seqNoWeight);
     }
 
-    /** The documents by sequence number, by their place, when all are where they were found; else null. */
-    private NavigableMap<Integer, Float> inPlace(IndexSearcher searcher) throws IOException {
-        TreeMap<Integer, RankedDocsQueryBuilder.Doc> byPlace = new TreeMap<>();
-        for (RankedDocsQueryBuilder.Doc doc : bySeqNo.values()) if (doc.at() >= 0) byPlace.put(doc.at(), doc);
-        if (byPlace.size() < bySeqNo.size()) return null;
-        TreeMap<Integer, Float> found = new TreeMap<>();
-        for (LeafReaderContext leaf : searcher.getIndexReader().leaves()) {
-            Map<Integer, RankedDocsQueryBuilder.Doc> docs = byPlace.subMap(leaf.docBase, leaf.docBase + leaf.reader().maxDoc());
-            NumericDocValues values = docs.isEmpty() ? null : leaf.reader().getNumericDocValues(SeqNoFieldMapper.NAME);
-            if (values == null) continue;
-            for (RankedDocsQueryBuilder.Doc doc : docs.values()) {
-                if (values.advanceExact(doc.at() - leaf.docBase) && values.longValue() == doc.seqNo()) found.put(doc.at(), doc.score());
-            }
+    /** What is where in a shard's reader; asked for documents by rising places. */
+    private static final class Places {
+        private final IndexReader reader;
+        private LeafReaderContext leaf;
+        private NumericDocValues seqNos;
+        private Bits live;
+
+        Places(IndexReader reader) {
+            this.reader = reader;
         }
-        return found.size() == bySeqNo.size() ? found : null;
+
+        /** Whether this version of the document is where it was, undeleted. */
+        boolean have(RankedDocsQueryBuilder.Doc doc) throws IOException {
+            if (doc.at() < 0 || doc.at() >= reader.maxDoc()) return false;
+            if (leaf == null || doc.at() >= leaf.docBase + leaf.reader().maxDoc()) {
+                leaf = reader.leaves().get(ReaderUtil.subIndex(doc.at(), reader.leaves()));
+                seqNos = leaf.reader().getNumericDocValues(SeqNoFieldMapper.NAME);
+                live = leaf.reader().getLiveDocs();
+            }
+            int number = doc.at() - leaf.docBase;
+            return seqNos != null && seqNos.advanceExact(number) && seqNos.longValue() == doc.seqNo() && (live == null || live.get(number));
+        }
     }
 
     private final class RankedWeight extends Weight {
         private final float boost;
-        private final Weight seqNoWeight;
         private final NavigableMap<Integer, Float> inPlace;
+        private final NavigableMap<BytesRef, Float> byId;
+        private final Map<Long, Float> bySeqNo;
+        private final Weight seqNoWeight;
 
-        /** Of the last two one is null: how documents are looked up by sequence number, and where they are. */
-        RankedWeight(float boost, Weight seqNoWeight, NavigableMap<Integer, Float> inPlace) {
+        /** `seqNoWeight` looks documents up by sequence number; null when none is. */
+        RankedWeight(
+            float boost,
+            NavigableMap<Integer, Float> inPlace,
+            NavigableMap<BytesRef, Float> byId,
+            Map<Long, Float> bySeqNo,
+            Weight seqNoWeight
+        ) {
             super(RankedDocsQuery.this);
             this.boost = boost;
-            this.seqNoWeight = seqNoWeight;
             this.inPlace = inPlace;
+            this.byId = byId;
+            this.bySeqNo = bySeqNo;
+            this.seqNoWeight = seqNoWeight;
         }
 
         @Override
@@ -104,12 +139,10 @@ final class RankedDocsQuery extends Query {
 
         private TreeMap<Integer, Float> find(LeafReaderContext context) throws IOException {
             TreeMap<Integer, Float> found = new TreeMap<>();
+            int base = context.docBase;
+            inPlace.subMap(base, base + context.reader().maxDoc()).forEach((doc, score) -> found.put(doc - base, score * boost));
             if (!byId.isEmpty()) findIds(context, found);
-            if (inPlace == null) findSeqNos(context, found);
-            else {
-                int base = context.docBase;
-                inPlace.subMap(base, base + context.reader().maxDoc()).forEach((doc, score) -> found.put(doc - base, score * boost));
-            }
+            if (!bySeqNo.isEmpty()) findSeqNos(context, found);
             return found;
         }
 
@@ -119,7 +152,7 @@ final class RankedDocsQuery extends Query {
             if (scorer == null || values == null) return;
             DocIdSetIterator docs = scorer.iterator();
             for (int doc = docs.nextDoc(); doc != DocIdSetIterator.NO_MORE_DOCS; doc = docs.nextDoc()) {
-                if (values.advanceExact(doc)) found.put(doc, bySeqNo.get(values.longValue()).score() * boost);
+                if (values.advanceExact(doc)) found.put(doc, bySeqNo.get(values.longValue()) * boost);
             }
         }
 
@@ -152,16 +185,16 @@ final class RankedDocsQuery extends Query {
 
     @Override
     public String toString(String field) {
-        return RankedDocsQueryBuilder.NAME + "(" + (byId.size() + bySeqNo.size()) + ")";
+        return RankedDocsQueryBuilder.NAME + "(" + docs.size() + ")";
     }
 
     @Override
     public boolean equals(Object other) {
-        return sameClassAs(other) && byId.equals(((RankedDocsQuery) other).byId) && bySeqNo.equals(((RankedDocsQuery) other).bySeqNo);
+        return sameClassAs(other) && docs.equals(((RankedDocsQuery) other).docs);
     }
 
     @Override
     public int hashCode() {
-        return Objects.hash(classHash(), byId, bySeqNo);
+        return Objects.hash(classHash(), docs);
     }
 }

@@ -2,7 +2,6 @@ package org.polyrank.opensearch;
 
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -10,7 +9,6 @@ import org.apache.lucene.search.BooleanClause;
 import org.apache.lucene.search.DisjunctionMaxQuery;
 import org.apache.lucene.search.MatchNoDocsQuery;
 import org.apache.lucene.search.Query;
-import org.apache.lucene.util.BytesRef;
 import org.opensearch.core.common.ParsingException;
 import org.opensearch.core.common.Strings;
 import org.opensearch.core.common.io.stream.StreamInput;
@@ -19,7 +17,6 @@ import org.opensearch.core.common.io.stream.Writeable;
 import org.opensearch.core.xcontent.MediaTypeRegistry;
 import org.opensearch.core.xcontent.XContentBuilder;
 import org.opensearch.core.xcontent.XContentParser;
-import org.opensearch.index.mapper.Uid;
 import org.opensearch.index.query.AbstractQueryBuilder;
 import org.opensearch.index.query.InnerHitContextBuilder;
 import org.opensearch.index.query.QueryBuilder;
@@ -41,28 +38,25 @@ public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDoc
      * A document and the score it gets.
      *
      * @param index the name of its index, not of an alias
-     * @param id null when it is known by shard and sequence number
+     * @param id its `_id`, which an update does not change; null when it is known by its key alone
+     * @param shard -1 when it is known by its id alone
      * @param at where it was when it was found, see {@link Ranking.Hit}: there it is looked for first
      */
     record Doc(String index, String id, int shard, long seqNo, float score, int at) implements Writeable {
         Doc(StreamInput in) throws IOException {
-            this(in.readString(), in.readOptionalString(), in.readVInt(), in.readZLong(), in.readFloat(), in.readInt());
+            this(in.readString(), in.readOptionalString(), in.readInt(), in.readZLong(), in.readFloat(), in.readInt());
         }
 
-        /** By its id when that is known, which an update does not change, else by its key. */
-        static Doc of(DocKey key, String id, float score) {
-            return new Doc(key.index(), id, key.shard(), key.seqNo(), score, -1);
-        }
-
-        static Doc of(Ranking.Hit hit, float score) {
-            return new Doc(hit.doc().index(), null, hit.doc().shard(), hit.doc().seqNo(), score, hit.at());
+        /** `id` is null when it has not been read. */
+        static Doc of(DocKey key, int at, String id, float score) {
+            return new Doc(key.index(), id, key.shard(), key.seqNo(), score, at);
         }
 
         @Override
         public void writeTo(StreamOutput out) throws IOException {
             out.writeString(index);
             out.writeOptionalString(id);
-            out.writeVInt(shard);
+            out.writeInt(shard);
             out.writeZLong(seqNo);
             out.writeFloat(score);
             out.writeInt(at);
@@ -156,7 +150,7 @@ public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDoc
             && map.get("score") instanceof Number score
             && score.floatValue() >= 0
             && Float.isFinite(score.floatValue())) {
-            if (map.get("_id") instanceof String id) return new Doc(index, id, 0, 0, score.floatValue(), -1);
+            if (map.get("_id") instanceof String id) return new Doc(index, id, -1, -1, score.floatValue(), -1);
             if (map.get("_shard") instanceof Integer shard && shard >= 0 && map.get("_seq_no") instanceof Number seqNo) {
                 return new Doc(index, null, shard, seqNo.longValue(), score.floatValue(), -1);
             }
@@ -176,17 +170,10 @@ public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDoc
 
     @Override
     protected Query doToQuery(QueryShardContext context) throws IOException {
-        Map<BytesRef, Float> byId = new HashMap<>();
-        Map<Long, Doc> bySeqNo = new HashMap<>();
         String index = context.index().getName();
-        for (Doc doc : docs) {
-            if (!doc.index().equals(index)) continue;
-            if (doc.id() != null) byId.put(Uid.encodeId(doc.id()), doc.score());
-            else if (doc.shard() == context.getShardId()) bySeqNo.put(doc.seqNo(), doc);
-        }
-        Query ranked = byId.isEmpty() && bySeqNo.isEmpty()
-            ? new MatchNoDocsQuery("no ranked documents in " + index)
-            : new RankedDocsQuery(byId, bySeqNo);
+        List<Doc> own = new ArrayList<>();
+        for (Doc doc : docs) if (doc.index().equals(index) && (doc.shard() < 0 || doc.shard() == context.getShardId())) own.add(doc);
+        Query ranked = own.isEmpty() ? new MatchNoDocsQuery("no ranked documents in " + index) : new RankedDocsQuery(own);
         if (query == null) return ranked;
         Query others = query.toQuery(context); // also registers its names
         return only ? ranked : new DisjunctionMaxQuery(List.of(ranked, others), 0f);

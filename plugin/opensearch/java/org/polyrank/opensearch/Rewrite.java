@@ -41,7 +41,7 @@ final class Rewrite {
         List<RankedDocsQueryBuilder.Doc> docs = new ArrayList<>(ranked.size());
         for (int i = 0; i < ranked.size(); i++) {
             RankedDoc doc = ranked.get(i);
-            docs.add(RankedDocsQueryBuilder.Doc.of(doc.candidate().doc(), doc.id(), scores[i]));
+            docs.add(RankedDocsQueryBuilder.Doc.of(doc.candidate().doc(), doc.candidate().at(), doc.id(), scores[i]));
         }
         return docs;
     }

@@ -142,9 +142,9 @@ final class SubSearches {
     }
 
     /** The id and the named source paths of the named documents, and which of the boosts' filters each of them meets. */
-    SearchSourceBuilder fields(List<DocKey> docs, List<String> sourcePaths, List<PolicyConfig.Boost> boosts) {
+    SearchSourceBuilder fields(List<Candidate> docs, List<String> sourcePaths, List<PolicyConfig.Boost> boosts) {
         List<RankedDocsQueryBuilder.Doc> ranked = new ArrayList<>(docs.size());
-        for (int i = 0; i < docs.size(); i++) ranked.add(RankedDocsQueryBuilder.Doc.of(docs.get(i), null, docs.size() - i));
+        for (Candidate doc : docs) ranked.add(RankedDocsQueryBuilder.Doc.of(doc.doc(), doc.at(), null, docs.size() - ranked.size()));
         BoolQueryBuilder named = new BoolQueryBuilder();
         // wrapped: a name on the filter itself would stay on the pipeline's own copy
         boosts.forEach(boost -> named.should(QueryBuilders.constantScoreQuery(boost.filter()).queryName(boost.name())));

@@ -1,6 +1,7 @@
 """The kNN search reads what is to be reranked: answers and questions to the service are the same as without."""
 
 import random
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -228,4 +229,31 @@ def test_documents_that_are_deleted_while_the_service_understands(rig: Rig, pipe
     assert told(found)["reranked"] == 20
     assert len(ids(found)) == len(set(ids(found))) == 20
     assert not set(gone) & set(ids(found))
+    rig.http.delete("/stock")
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_documents_that_are_written_and_deleted_while_the_reranker_reads(rig: Rig, merged: bool) -> None:
+    """The page shows a written one as it is now, wherever it is now, and no deleted one."""
+    install(rig)
+    lived_in(rig)
+    first, second, third = ids(rig.search({"query": LAMP, "size": 20}, "stock", "short"))[:3]
+
+    def meanwhile(handler: BaseHTTPRequestHandler, request: Json) -> None:
+        rig.call("PUT", f"/stock/_doc/{first}", {"title": "lamp written meanwhile"})
+        rig.call("DELETE", f"/stock/_doc/{second}")
+        rig.call("POST", "/stock/_refresh")
+        if merged:
+            rig.call("POST", "/stock/_forcemerge?max_num_segments=1")
+            rig.call("POST", "/stock/_refresh")
+        rig.service.well(handler, request)
+
+    rig.service.behaviours["/rerank"] = meanwhile
+    found = rig.search({"query": LAMP, "size": 20, "ext": {"polyrank": {"deadline_ms": 8000}}}, "stock", "short")
+    del rig.service.behaviours["/rerank"]
+    titles = {hit["_id"]: hit["_source"]["title"] for hit in found["hits"]["hits"]}
+    assert titles[first] == "lamp written meanwhile"
+    assert second not in titles
+    assert third in titles
+    assert len(titles) == 20
     rig.http.delete("/stock")

@@ -21,6 +21,7 @@ import org.opensearch.common.util.concurrent.AtomicArray;
 import org.opensearch.common.util.concurrent.ThreadContext;
 import org.opensearch.core.index.shard.ShardId;
 import org.opensearch.index.mapper.SeqNoFieldMapper;
+import org.opensearch.index.query.QueryBuilder;
 import org.opensearch.ingest.ConfigurationUtils;
 import org.opensearch.search.SearchPhaseResult;
 import org.opensearch.search.builder.SearchSourceBuilder;
@@ -40,6 +41,7 @@ final class EarlyHits extends BeforeFetch {
     private static final String SINK = "polyrank.early_hits";
     private static final int SCORE = 0;
     private static final int SEQ_NO = 2;
+    private static final int MATCH = 3;
     private static final SortField[] NO_FIELDS = new Sort().getSort();
 
     /** Documents to fetch, and the request that they are fetched by; which is not needed for none. */
@@ -61,15 +63,19 @@ final class EarlyHits extends BeforeFetch {
         return new EarlyHits(tag, description, ignoreFailure, sink);
     }
 
-    /** Makes a search hand its hits over early. It must have neither a sort nor rescorers of its own. */
+    /** Makes a {@link #sorted} search hand its hits over early. It must have neither a sort nor rescorers of its own. */
     static SearchSourceBuilder prepare(SearchSourceBuilder source) {
         Map<String, Object> processor = new HashMap<>(Map.of(TYPE, new HashMap<>()));
         List<Object> processors = new ArrayList<>(List.of(processor));
-        return source.seqNoAndPrimaryTerm(false)
-            .sort(new ScoreSortBuilder())
+        return source.seqNoAndPrimaryTerm(false).searchPipelineSource(new HashMap<>(Map.of("phase_results_processors", processors)));
+    }
+
+    /** Has the query phase give what {@link #hit} reads; `told` is the query that hits are told to match, or null. */
+    static SearchSourceBuilder sorted(SearchSourceBuilder source, QueryBuilder told) {
+        source.sort(new ScoreSortBuilder())
             .sort(new FieldSortBuilder(FieldSortBuilder.DOC_FIELD_NAME))
-            .sort(new FieldSortBuilder(SeqNoFieldMapper.NAME).order(SortOrder.ASC))
-            .searchPipelineSource(new HashMap<>(Map.of("phase_results_processors", processors)));
+            .sort(new FieldSortBuilder(SeqNoFieldMapper.NAME).order(SortOrder.ASC));
+        return told == null ? source : source.sort(new MatchSortBuilder(told));
     }
 
     /** Runs `start`, which starts one prepared search; its hits go to `sink`, once, unless the search fails, and it says which to fetch. */
@@ -103,11 +109,12 @@ final class EarlyHits extends BeforeFetch {
         leave(sink.apply(new Found(top, total(total, relation, source.trackTotalHitsUpTo()), whole, shards.length())), shards);
     }
 
-    private static Ranking.Hit hit(ScoreDoc doc, SearchPhaseResult shard) {
+    static Ranking.Hit hit(ScoreDoc doc, SearchPhaseResult shard) {
         ShardId id = shard.getSearchShardTarget().getShardId();
         Object[] values = ((FieldDoc) doc).fields;
         DocKey key = new DocKey(id.getIndexName(), id.id(), ((Number) values[SEQ_NO]).longValue());
-        return new Ranking.Hit(key, ((Number) values[SCORE]).floatValue(), doc.doc);
+        boolean told = values.length > MATCH && ((Number) values[MATCH]).longValue() == 1;
+        return new Ranking.Hit(key, ((Number) values[SCORE]).floatValue(), doc.doc, told);
     }
 
     private static <Result extends SearchPhaseResult> void leave(Wanted wanted, AtomicArray<Result> shards) {

@@ -18,7 +18,7 @@ record Found(List<Ranking.Hit> hits, TotalHits total, boolean whole, int shards)
     /** The hits of a search that asked for sequence numbers. */
     static Found of(SearchResponse response) {
         List<Ranking.Hit> hits = new ArrayList<>(response.getHits().getHits().length);
-        for (SearchHit hit : response.getHits().getHits()) hits.add(new Ranking.Hit(DocKey.of(hit), hit.getScore(), -1));
+        for (SearchHit hit : response.getHits().getHits()) hits.add(new Ranking.Hit(DocKey.of(hit), hit.getScore(), -1, false));
         boolean whole = response.getFailedShards() == 0 && !response.isTimedOut();
         return new Found(hits, response.getHits().getTotalHits(), whole, response.getTotalShards());
     }

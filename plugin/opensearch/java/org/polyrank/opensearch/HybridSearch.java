@@ -21,6 +21,7 @@ final class HybridSearch {
      * @param textFound whether any retriever of texts found something
      * @param round what is to make the window in the last search; null when it is made
      * @param documents those of the window that are read already
+     * @param told the documents of which shards told that the caller's query matches them; null when they were not asked
      */
     record Outcome(
         List<RankedDoc> ranked,
@@ -29,14 +30,19 @@ final class HybridSearch {
         AttributePlan attributes,
         boolean textFound,
         PageRound round,
-        Map<DocKey, WindowDocument> documents
+        Map<DocKey, WindowDocument> documents,
+        Set<DocKey> told
     ) {
         Outcome with(List<RankedDoc> order, boolean changes) {
-            return new Outcome(order, changes, lexical, attributes, textFound, round, documents);
+            return new Outcome(order, changes, lexical, attributes, textFound, round, documents, told);
         }
 
         Outcome with(Map<DocKey, WindowDocument> read) {
-            return new Outcome(ranked, changesOrder, lexical, attributes, textFound, round, read);
+            return new Outcome(ranked, changesOrder, lexical, attributes, textFound, round, read, told);
+        }
+
+        Outcome with(Set<DocKey> matching) {
+            return new Outcome(ranked, changesOrder, lexical, attributes, textFound, round, documents, matching);
         }
     }
 
@@ -221,7 +227,7 @@ final class HybridSearch {
             if (deadline.isReached() || !PageRound.suffices(request, knn, lexical, window)) return searched(understanding, retrieval, plan, lexical);
             QueryBuilder query = retrieval.source().query();
             PageRound round = new PageRound(knn, query, lexical, naming, ranking -> fuse(understanding, lexical, found(ranking), plan), report);
-            return CompletableFuture.completedFuture(new Outcome(List.of(), true, lexical, plan, true, round, Map.of()));
+            return CompletableFuture.completedFuture(new Outcome(List.of(), true, lexical, plan, true, round, Map.of(), null));
         }, callerContext);
     }
 
@@ -239,7 +245,9 @@ final class HybridSearch {
             List<Ranking.Hit> fused = config.lexicalRetriever() == null ? List.of() : lexical.hits();
             List<String> paths = afterFusion.sourcePaths(true);
             WindowRound round = new WindowRound(knn, paths, ranking -> fuse(understanding, lexical, found(ranking), plan), report);
-            return round.run(searches, retrieval.source(), fused, reads).exceptionallyComposeAsync(error -> {
+            boolean counts = ShortPage.isPlain(request) && ShortPage.mustBeTold(request, lexical);
+            QueryBuilder told = counts ? request.source().query() : null;
+            return round.run(searches, retrieval.source(), told, fused, reads).exceptionallyComposeAsync(error -> {
                 rounds.failed();
                 return searched(understanding, retrieval, plan, lexical);
             }, callerContext);
@@ -321,7 +329,7 @@ final class HybridSearch {
         if (config.lexicalRetriever() != null) rankings.add(Ranking.of(config.lexicalRetriever(), lexical));
         List<RankedDoc> ranked = RankedDoc.of(Fusion.fuse(weighted(understanding, rankings), config.technique(), config.rankConstant(), config.window()));
         boolean textFound = !lexical.hits().isEmpty() || others.stream().anyMatch(ranking -> !config.isKnn(ranking.retriever()));
-        return new Outcome(ranked, !others.isEmpty() || !plan.isEmpty(), lexical, plan, textFound, null, Map.of());
+        return new Outcome(ranked, !others.isEmpty() || !plan.isEmpty(), lexical, plan, textFound, null, Map.of(), null);
     }
 
     private List<Ranking> weighted(Understanding understanding, List<Ranking> rankings) {

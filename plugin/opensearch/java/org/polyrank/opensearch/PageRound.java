@@ -7,7 +7,6 @@ import java.util.Map;
 import java.util.function.Function;
 import org.apache.logging.log4j.LogManager;
 import org.apache.logging.log4j.Logger;
-import org.apache.lucene.search.FieldDoc;
 import org.apache.lucene.search.ScoreDoc;
 import org.apache.lucene.search.TopDocs;
 import org.apache.lucene.search.TotalHits;
@@ -16,15 +15,11 @@ import org.opensearch.action.search.SearchType;
 import org.opensearch.common.lucene.search.TopDocsAndMaxScore;
 import org.opensearch.common.unit.TimeValue;
 import org.opensearch.common.util.concurrent.AtomicArray;
-import org.opensearch.index.mapper.SeqNoFieldMapper;
 import org.opensearch.index.query.QueryBuilder;
 import org.opensearch.search.SearchPhaseResult;
 import org.opensearch.search.builder.SearchSourceBuilder;
 import org.opensearch.search.internal.SearchContext;
 import org.opensearch.search.query.QuerySearchResult;
-import org.opensearch.search.sort.FieldSortBuilder;
-import org.opensearch.search.sort.ScoreSortBuilder;
-import org.opensearch.search.sort.SortOrder;
 
 /**
  * A fused page with one search less: the kNN search is not run before the last search, it is the last search. Its query phase also looks
@@ -35,9 +30,6 @@ final class PageRound {
     private static final Logger LOG = LogManager.getLogger(PageRound.class);
     /** Under this key a search's pipeline context holds its round. */
     static final String ATTRIBUTE = "polyrank.page_round";
-    private static final int SCORE = 0;
-    private static final int SEQ_NO = 2;
-    private static final int MATCH = 3;
 
     /** Where a document is: the place of its shard among the results, Lucene's number there; whether the lexical query matches it. */
     private record Place(int shard, int doc, boolean lexical) {}
@@ -54,7 +46,6 @@ final class PageRound {
     private int from;
     private int size;
     private int countUpTo;
-    private boolean matchTold;
     private SearchSourceBuilder fetched;
     private volatile boolean done;
     private TotalHits total;
@@ -111,7 +102,7 @@ final class PageRound {
         from = Math.max(0, source.from());
         size = end - from;
         countUpTo = source.trackTotalHitsUpTo() == null ? SearchContext.DEFAULT_TRACK_TOTAL_HITS_UP_TO : source.trackTotalHitsUpTo();
-        matchTold = isCounted() && !isCountedFar() && lexical.hits().size() < lexical.total().value();
+        boolean told = ShortPage.mustBeTold(request, lexical);
         List<Ranking.Hit> lookedUp = lexical.hits().stream().limit(end + ShortPage.SPARE).toList();
         QueryBuilder callers = source.query();
         fetched = naming == null && source.postFilter() == null ? source.shallowCopy().query(null) : null;
@@ -119,11 +110,8 @@ final class PageRound {
             .from(0)
             .size(knn.k() + lookedUp.size())
             .trackTotalHits(false)
-            .timeout(TimeValue.timeValueMillis(Math.max(1, remainingMs)))
-            .sort(new ScoreSortBuilder())
-            .sort(new FieldSortBuilder(FieldSortBuilder.DOC_FIELD_NAME))
-            .sort(new FieldSortBuilder(SeqNoFieldMapper.NAME).order(SortOrder.ASC));
-        if (matchTold) source.sort(new MatchSortBuilder(callers));
+            .timeout(TimeValue.timeValueMillis(Math.max(1, remainingMs)));
+        EarlyHits.sorted(source, told ? callers : null);
         request.setBatchedReduceSize(Integer.MAX_VALUE); // nothing is reduced before the page is put
     }
 
@@ -178,13 +166,9 @@ final class PageRound {
             QuerySearchResult found = shard.queryResult();
             if (found.isNull()) continue;
             if (found.searchTimedOut()) return false;
-            String index = shard.getSearchShardTarget().getShardId().getIndexName();
-            int number = shard.getSearchShardTarget().getShardId().id();
             for (ScoreDoc doc : found.topDocs().topDocs.scoreDocs) {
-                Object[] values = ((FieldDoc) doc).fields;
-                DocKey key = new DocKey(index, number, ((Number) values[SEQ_NO]).longValue());
-                Ranking.Hit hit = new Ranking.Hit(key, ((Number) values[SCORE]).floatValue(), doc.doc);
-                places.put(key, new Place(i, doc.doc, matchTold && ((Number) values[MATCH]).longValue() == 1));
+                Ranking.Hit hit = EarlyHits.hit(doc, shard);
+                places.put(hit.doc(), new Place(i, doc.doc, hit.told()));
                 if (LookedUp.isNeighbour(hit)) neighbours.add(hit);
             }
         }

@@ -12,6 +12,9 @@ record Ranking(String retriever, double weight, List<Hit> hits) {
         return new Ranking(retriever.key(), retriever.weight(), found.hits());
     }
 
-    /** `at`: Lucene's number of the document in the shard that found it, good for as long as that shard's reader; -1 when it is not known. */
-    record Hit(DocKey doc, float score, int at) {}
+    /**
+     * @param at Lucene's number of the document in the shard that found it, good for as long as that shard's reader; -1 when it is not known
+     * @param told whether the shard was asked if the caller's query matches it, and says so
+     */
+    record Hit(DocKey doc, float score, int at, boolean told) {}
 }

@@ -1,6 +1,7 @@
 package org.polyrank.opensearch;
 
 import java.util.List;
+import java.util.Set;
 import org.apache.lucene.search.TotalHits;
 import org.opensearch.action.search.SearchRequest;
 import org.opensearch.action.search.SearchResponse;
@@ -36,6 +37,17 @@ final class ShortPage {
         return Math.max(0, source.from()) + (source.size() < 0 ? SearchService.DEFAULT_SIZE : source.size());
     }
 
+    /** Whether the total can be told only when shards tell which of the window the caller's query matches besides its hits that are known. */
+    static boolean mustBeTold(SearchRequest request, Found lexical) {
+        Integer upTo = request.source().trackTotalHitsUpTo();
+        boolean counted = upTo == null || upTo != SearchContext.TRACK_TOTAL_HITS_DISABLED;
+        return counted && lexical.total().relation() == TotalHits.Relation.EQUAL_TO && lexical.hits().size() < lexical.total().value();
+    }
+
+    private static boolean isLexical(Candidate candidate, Set<DocKey> told) {
+        return candidate.foundBy(RetrieverConfig.Lexical.NAME) || told != null && told.contains(candidate.doc());
+    }
+
     /** Whether the page alone is wanted. */
     static boolean isPlain(SearchRequest request) {
         SearchSourceBuilder source = request.source();
@@ -66,7 +78,7 @@ final class ShortPage {
         boolean counted = upTo != SearchContext.TRACK_TOTAL_HITS_DISABLED;
         TotalHits lexicalTotal = outcome.lexical().total();
         boolean enough = counted && lexicalTotal.relation() == TotalHits.Relation.GREATER_THAN_OR_EQUAL_TO;
-        boolean atHand = counted && outcome.lexical().hits().size() == lexicalTotal.value(); // every lexical hit
+        boolean atHand = counted && (outcome.told() != null || outcome.lexical().hits().size() == lexicalTotal.value());
         // only where the last search must say which of the window are lexical hits does it need the whole window
         int wanted = counted && !enough && !atHand ? outcome.ranked().size() : endOfPage(request) + SPARE;
         Rewrite.only(source, outcome.ranked(), outcome.lexical().highestScore(), wanted);
@@ -75,7 +87,7 @@ final class ShortPage {
         if (enough) {
             note.onResponse(response -> completed(response, lexicalTotal));
         } else if (atHand) {
-            long both = outcome.ranked().stream().filter(doc -> doc.candidate().foundBy(RetrieverConfig.Lexical.NAME)).count();
+            long both = outcome.ranked().stream().filter(doc -> isLexical(doc.candidate(), outcome.told())).count();
             TotalHits total = total(lexicalTotal.value() + outcome.ranked().size() - both, upTo);
             note.onResponse(response -> completed(response, total));
         } else {

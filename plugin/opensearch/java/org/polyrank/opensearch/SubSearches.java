@@ -213,7 +213,7 @@ final class SubSearches {
         if (source.rescores() != null || original.searchType() == SearchType.DFS_QUERY_THEN_FETCH) return run(stage, source).thenApply(Found::of);
         CompletableFuture<Found> early = new CompletableFuture<>();
         CompletableFuture<Found> outcome = new CompletableFuture<>();
-        CompletableFuture<SearchResponse> response = early(EarlyHits.prepare(source), found -> {
+        CompletableFuture<SearchResponse> response = early(EarlyHits.sorted(source, null), found -> {
             early.complete(found);
             if (found.whole()) outcome.complete(found); // otherwise the response tells what failed
             return EarlyHits.Wanted.NONE;
@@ -227,17 +227,22 @@ final class SubSearches {
 
     /**
      * Runs a search of {@link #knn} that goes on to read these source paths of the documents that `wanted` names when it is given the hits.
-     * It is not given them when there is no shard to ask. What failed is not noted.
+     * It is not given them when there is no shard to ask. What failed is not noted. `told`: see {@link EarlyHits#sorted}.
      */
-    CompletableFuture<SearchResponse> read(SearchSourceBuilder source, List<String> sourcePaths, Function<Found, Set<DocKey>> wanted) {
+    CompletableFuture<SearchResponse> read(
+        SearchSourceBuilder source,
+        QueryBuilder told,
+        List<String> sourcePaths,
+        Function<Found, Set<DocKey>> wanted
+    ) {
         SearchSourceBuilder fetched = new SearchSourceBuilder().seqNoAndPrimaryTerm(true)
             .fetchSource(new FetchSourceContext(true, sourcePaths.toArray(String[]::new), null));
-        return deadline.watch(early(EarlyHits.prepare(source), found -> new EarlyHits.Wanted(wanted.apply(found), fetched)));
+        return deadline.watch(early(EarlyHits.sorted(source, told), found -> new EarlyHits.Wanted(wanted.apply(found), fetched)));
     }
 
-    private CompletableFuture<SearchResponse> early(SearchSourceBuilder prepared, Function<Found, EarlyHits.Wanted> sink) {
+    private CompletableFuture<SearchResponse> early(SearchSourceBuilder sorted, Function<Found, EarlyHits.Wanted> sink) {
         CompletableFuture<SearchResponse> response = new CompletableFuture<>();
-        SearchRequest request = request(prepared);
+        SearchRequest request = request(EarlyHits.prepare(sorted));
         request.setBatchedReduceSize(Integer.MAX_VALUE); // nothing is reduced before all shards have answered
         EarlyHits.during(engine.threadPool().getThreadContext(), sink, () -> start(request, response));
         return response;

@@ -9,9 +9,11 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.opensearch.action.search.SearchRequest;
 import org.opensearch.action.search.SearchResponse;
 import org.opensearch.action.search.SearchType;
+import org.opensearch.index.query.QueryBuilder;
 import org.opensearch.search.SearchHit;
 import org.opensearch.search.builder.SearchSourceBuilder;
 
@@ -55,18 +57,24 @@ final class WindowRound {
     }
 
     /**
-     * Runs it; `source` is the kNN search, `lexical` are the lexical hits that are fused, `reads` how many of the fused documents are read.
+     * Runs it; `source` is the kNN search, `told` see {@link EarlyHits#sorted}, `lexical` are the lexical hits that are fused, `reads` how many of the fused documents are read.
      * Fails when a shard gave no neighbours, unless all time is used up; else there is a window, with as many documents as came.
      */
-    CompletableFuture<HybridSearch.Outcome> run(SubSearches searches, SearchSourceBuilder source, List<Ranking.Hit> lexical, int reads) {
+    CompletableFuture<HybridSearch.Outcome> run(
+        SubSearches searches,
+        SearchSourceBuilder source,
+        QueryBuilder told,
+        List<Ranking.Hit> lexical,
+        int reads
+    ) {
         AtomicLong since = new AtomicLong(System.nanoTime());
         List<Ranking.Hit> lookedUp = lexical.subList(0, Math.min(reads, lexical.size()));
         SearchSourceBuilder round = source.shallowCopy() // the caller may need it as it is
             .query(LookedUp.with(source.query(), lookedUp, null))
             .size(neighbours(knn) + lookedUp.size());
-        return searches.read(round, sourcePaths, found -> {
+        return searches.read(round, told, sourcePaths, found -> {
             report.took(Report.Stage.RETRIEVE, since.get());
-            Set<DocKey> wanted = fuse(found, reads);
+            Set<DocKey> wanted = fuse(found, told != null, reads);
             since.set(System.nanoTime());
             return wanted;
         }).handle((response, error) -> {
@@ -81,12 +89,13 @@ final class WindowRound {
     }
 
     /** Returns the documents to read. */
-    private Set<DocKey> fuse(Found found, int reads) {
+    private Set<DocKey> fuse(Found found, boolean told, int reads) {
         List<Ranking.Hit> neighbours = found.hits().stream().filter(LookedUp::isNeighbour).limit(knn.shared().window()).toList();
         HybridSearch.Outcome outcome = fusion.apply(new Ranking(knn.key(), knn.weight(), neighbours));
         Set<DocKey> wanted = new HashSet<>();
         outcome.ranked().stream().limit(reads).forEach(doc -> wanted.add(doc.candidate().doc()));
-        fused.set(new Fused(outcome, found.whole()));
+        Set<DocKey> matching = neighbours.stream().filter(Ranking.Hit::told).map(Ranking.Hit::doc).collect(Collectors.toSet());
+        fused.set(new Fused(told && found.whole() ? outcome.with(matching) : outcome, found.whole()));
         return wanted;
     }
 

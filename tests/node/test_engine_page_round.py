@@ -139,6 +139,7 @@ def test_any_k_and_windows(rig: Rig, k: int, window: int) -> None:
         {"query": LAMP, "highlight": {"fields": {"title": {}}}},
         {"query": LAMP, "collapse": {"field": "family"}},
         {"query": LAMP, "sort": ["_score", {"price": "asc"}]},
+        {"query": LAMP, "sort": []},
         {"query": LAMP, "explain": True},
         {"query": LAMP, "size": 10, "from": 45},
         {"query": LAMP, "timeout": "5s"},

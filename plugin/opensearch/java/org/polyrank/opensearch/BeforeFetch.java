@@ -13,8 +13,8 @@ abstract class BeforeFetch extends AbstractProcessor implements SearchPhaseResul
     }
 
     /**
-     * Has a shard fetch by this request in place of the search's own: for its fetch phase a shard makes query and sorts once more, and
-     * runs what of a kNN query runs as it is rewritten, though only the documents' numbers count there.
+     * Has a shard fetch by this request in place of the search's own, whose query and sorts it would make once more, though only the numbers
+     * of documents count there. It must ask for the same of a hit.
      */
     static void fetchBy(SearchSourceBuilder source, SearchPhaseResult shard) {
         if (shard.getShardSearchRequest() != null) shard.getShardSearchRequest().source(source);

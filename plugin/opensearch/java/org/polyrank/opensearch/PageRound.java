@@ -80,7 +80,7 @@ final class PageRound {
             && request.searchType() == SearchType.QUERY_THEN_FETCH
             && ShortPage.isPlain(request)
             && ShortPage.endOfPage(request) <= config.window()
-            && (source.sorts() == null || source.sorts().isEmpty())
+            && source.sorts() == null // an empty list would be shared with the copies of the request
             && (source.rescores() == null || source.rescores().isEmpty())
             && source.indexBoosts().isEmpty()
             && source.timeout() == null;

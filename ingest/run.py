@@ -27,6 +27,7 @@ from ingest.ledger import Ledger
 from ingest.report import Tally
 from ingest.sinks import NOT_ENCODED, Outcome, Sink
 from ingest.stages import Batch, Chunk, Stages, check, embed, prepare, see, translate, works
+from ingest.words import add_words
 from rerank.understanding.vocabulary import VocabularyCounter
 
 log = logging.getLogger("polyrank.ingest.run")
@@ -81,22 +82,6 @@ def _chunks(entries: Iterable[Record | DeadLetter], sizes: Iterator[int]) -> Ite
 def feed_key(name: str) -> str:
     """Return the name under which a feed is remembered: that of a file or folder does not depend on where one is."""
     return str(Path(name).resolve()) if Path(name).exists() else name
-
-
-def count_words(items: Iterable[Chunk | Batch], lanes: Lanes) -> VocabularyCounter:
-    """Count the words of a catalogue by language, for choosing among translations."""
-    counter = VocabularyCounter()
-    for batch in lanes.run((prepare,), items):
-        add_words(counter, batch.documents)
-    return counter
-
-
-def add_words(counter: VocabularyCounter, documents: Iterable[Document]) -> None:
-    """Count the words of documents in their source language, and the values of their fields."""
-    for document in documents:
-        counter.add(document.language, "\n".join((document.title, document.attributes, document.text)))
-        counter.values.add({"brand": document.brand, "category": document.category})
-        counter.values.add(document.attrs, "attrs.")
 
 
 def run_stages(

@@ -1,7 +1,7 @@
 """One run from what the shell said: finds the cluster, models, translators and index, runs the stages, reports."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,12 +25,13 @@ from ingest.lock import locked
 from ingest.plan import Plan, bare_stages, is_local, open_memory
 from ingest.record import RunRecord, failures_recorded
 from ingest.report import RunReport, Tally
-from ingest.run import BATCH_SIZE, count_languages, count_words, read_chunks, run_stages
+from ingest.run import BATCH_SIZE, count_languages, read_chunks, run_stages
 from ingest.sinks import RehearsalSink
 from ingest.stages import Batch, Chunk, Stages, check, prepare
 from ingest.sweep import MAX_DELETE_FRACTION
 from ingest.target import Target
 from ingest.translators import DICTIONARIES_ALONE, TranslationConfig, build_translator
+from ingest.words import count_words, pack_words
 from plugin.client import OpenSearch, cluster_id, connect
 from plugin.filling import begin_filling, filling
 from plugin.index import (
@@ -48,11 +49,11 @@ from plugin.index import (
 from plugin.patience import PATIENCE_S, Patience
 from plugin.pipelines import config_for, find_pipeline, install_pipeline
 from rerank.embedder import SentenceEmbedder, load_embedder
+from rerank.packed import Packed
 from rerank.resources import load_resources, write_glossary
 from rerank.translation.chain import Limited
 from rerank.translation.load import Translators, load_translators
-from rerank.understanding.field_values import write_values
-from rerank.understanding.vocabulary import VocabularyCounter, write_vocabulary
+from rerank.understanding.vocabulary import VocabularyCounter
 
 NO_TRANSLATION = "off"
 WRITERS = 4
@@ -204,7 +205,9 @@ def _run(
                 reading = replace(plan, translates=False, embeds=False, images=None)
                 with closing(open_lanes(options.on, options.workers, reading, bare)) as lanes:
                     counted = count_words(read_chunks(feeds, options.batch_size, options.limit), lanes)
-                _write_vocabulary(resources.folder, options, feeds, counted)
+                if all_whole(feeds):
+                    for packed in pack_words(resources.folder, options.alias, counted):
+                        packed.write()
             limited = build_translator(options.translation, partial(working.translator, options.alias))
             memory = open_memory(options.alias, limited, plan.protect)
         counter = VocabularyCounter() if options.whole_catalogue and memory is None else None
@@ -214,6 +217,14 @@ def _run(
         if limited is not None:
             stages = replace(stages, untranslated=limited.spent.left_out)
         vectorize = title_vectors(embedder, memory) if embedder else None
+        words: list[Future[tuple[Packed, Packed]]] = []  # one, once the feeds were read
+
+        def nearing_end() -> None:
+            """Do what may be done before all is acknowledged, so that less is left after it."""
+            beside.submit(target.refresh)
+            if counter is not None and all_whole(feeds):  # changes alone are not the catalogue's words
+                words.append(beside.submit(pack_words, resources.folder, options.alias, counter))
+
         with (
             _letter_file(options) as letters,
             closing(memory) if memory is not None else nullcontext(),
@@ -232,11 +243,11 @@ def _run(
                 ledger=ledger,
                 tally=record.tally,
                 writers=WRITERS,
-                nearing_end=lambda: beside.submit(target.refresh),  # so that little is left to refresh at the end
+                nearing_end=nearing_end,
             )
             waiting = [
-                beside.submit(_write_vocabulary, resources.folder, options, feeds, counter),
                 beside.submit(target.refresh),
+                *[beside.submit(_write, one) for one in words],
             ]
             letters.settle(None if letters.replayed else settled_feeds(feeds, rules))
         ending = end_feeds(ledger, feeds, before, sink, rules, record.tally)
@@ -408,13 +419,9 @@ def _pipeline(client: OpenSearch, index: str, options: RunOptions) -> str:
     return "installed"
 
 
-def _write_vocabulary(
-    folder: Path, options: RunOptions, feeds: Sequence[Feed], counter: VocabularyCounter | None
-) -> None:
-    """Replace the alias' vocabulary where words were counted, unless the feeds gave changes alone."""
-    if counter is not None and all_whole(feeds):
-        write_vocabulary(folder, options.alias, counter.vocabulary())
-        write_values(folder, options.alias, counter.values.rows())
+def _write(words: Future[tuple[Packed, Packed]]) -> None:
+    for one in words.result():
+        one.write()
 
 
 def _translator_sentence(translators: Translators | None, limited: Limited | None, config: TranslationConfig) -> str:

@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 
 from rerank.errors import ResourceError
-from rerank.packed import write_packed
+from rerank.packed import pack
 from rerank.understanding.expansion import Associations
 
 _HEADER = "# polyrank expansions 1"
@@ -20,7 +20,7 @@ def write_associations(folder: Path, alias: str, learned: Mapping[str, Associati
         for term, others in sorted(associations.items())
         for other, weight in others
     )
-    return write_packed(folder / "expansions" / f"{alias}.tsv.gz", chain([_HEADER], rows))
+    return pack(folder / "expansions" / f"{alias}.tsv.gz", chain([_HEADER], rows)).write()
 
 
 def read_associations(path: Path) -> Mapping[str, Associations]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rerank.errors import ResourceError
-from rerank.packed import write_packed
+from rerank.packed import Packed, pack
 from rerank.translation.words import fold
 
 _HEADER = "# polyrank values 1"
@@ -94,10 +94,15 @@ class ValueCounter:
         ]
 
 
+def pack_values(folder: Path, alias: str, rows: Iterable[FieldValue]) -> Packed:
+    """Make `values/<alias>.tsv.gz` below the resources folder, still to be written."""
+    lines = (f"{row.field}\t{row.value}\t{row.documents}" for row in rows)
+    return pack(folder / "values" / f"{alias}.tsv.gz", chain([_HEADER], lines))
+
+
 def write_values(folder: Path, alias: str, rows: Iterable[FieldValue]) -> Path:
     """Write `values/<alias>.tsv.gz` below the resources folder, atomically; return its path."""
-    lines = (f"{row.field}\t{row.value}\t{row.documents}" for row in rows)
-    return write_packed(folder / "values" / f"{alias}.tsv.gz", chain([_HEADER], lines))
+    return pack_values(folder, alias, rows).write()
 
 
 def read_values(path: Path) -> FieldValues:

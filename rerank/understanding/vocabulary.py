@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 
 from rerank.errors import ResourceError
-from rerank.packed import write_packed
+from rerank.packed import Packed, pack
 from rerank.understanding.field_values import ValueCounter
 from rerank.understanding.term_counts import WORD, TermCounts, joined_lines
 
@@ -130,18 +130,23 @@ class VocabularyCounter:
         return Vocabulary(dict(self._documents), counts)
 
 
-def write_vocabulary(folder: Path, alias: str, vocabulary: Vocabulary) -> Path:
-    """Write `vocabulary/<alias>.tsv.gz` below the resources folder, atomically; return its path.
+def pack_vocabulary(folder: Path, alias: str, vocabulary: Vocabulary) -> Packed:
+    """Make `vocabulary/<alias>.tsv.gz` below the resources folder, still to be written.
 
     Rows: language, term, document frequency; the first row is a comment with the document counts.
     """
     documents = " ".join(f"{language}={count}" for language, count in sorted(vocabulary.documents.items()))
     rows = (
-        f"{language}\t{term}\t{count}"
-        for language in sorted(vocabulary.counts)
-        for term, count in sorted(vocabulary.counts[language].items())
+        f"{language}\t{term}\t{counts[term]}"
+        for language, counts in sorted(vocabulary.counts.items())
+        for term in sorted(counts)
     )
-    return write_packed(folder / "vocabulary" / f"{alias}.tsv.gz", chain([f"{_HEADER}{documents}"], rows))
+    return pack(folder / "vocabulary" / f"{alias}.tsv.gz", chain([f"{_HEADER}{documents}"], rows))
+
+
+def write_vocabulary(folder: Path, alias: str, vocabulary: Vocabulary) -> Path:
+    """Write `vocabulary/<alias>.tsv.gz` below the resources folder, atomically; return its path."""
+    return pack_vocabulary(folder, alias, vocabulary).write()
 
 
 def read_vocabulary(path: Path) -> Vocabulary:

@@ -13,11 +13,12 @@ from ingest.errors import FeedError
 from ingest.feeds import ListFeed, open_dead_letters, open_feed
 from ingest.lanes import OwnProcess
 from ingest.report import MAX_REASONS, OTHER_REASONS, RunReport, Tally
-from ingest.run import CHUNK_CHARS, count_words, read_chunks, run_stages
+from ingest.run import CHUNK_CHARS, read_chunks, run_stages
 from ingest.seen import MANY_ROWS, SeenIds
 from ingest.sinks import NOT_ENCODED, ListSink, Outcome, Sink
 from ingest.stages import Stages
 from ingest.translate import TranslationMemory
+from ingest.words import count_words
 from rerank.baselines import HashEmbedder
 from rerank.template import DEFAULT_TEMPLATE
 from rerank.understanding.language import ScriptDetector

@@ -4,7 +4,8 @@ documents at a time. A counter of Python's takes three times as long, and a term
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from operator import add, itemgetter
+from itertools import filterfalse
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,13 +56,12 @@ class TermCounts:
 
     def add(self, texts: Sequence[str]) -> None:
         """Count documents, up to `MOST_DOCUMENTS`: a text each, whose lines `LINE` parts. No pair spans two lines."""
-        plain = [text for text in texts if text.isascii() and "'" not in text]
-        others = [text for text in texts if not (text.isascii() and "'" not in text)]
-        tokens = [*_plain_tokens(plain), *_tokens(others)]
-        if len(tokens) < 2:
-            return
-        numbers = np.fromiter(itemgetter(*tokens)(self._numbers), np.uint64, len(tokens))
-        keys, counts = _count(_terms(numbers))
+        plain = [text for text in texts if _is_plain(text)]
+        others = [text.split(LINE) for text in texts if not _is_plain(text)]
+        # A document's lines are taken apart in two, so those with both kinds come first in both.
+        tokens = _plain_tokens([*(LINE.join(filter(_is_plain, lines)) for lines in others), *plain])
+        odd_tokens = _tokens([LINE.join(filterfalse(_is_plain, lines)) for lines in others])
+        keys, counts = _count(np.concatenate([_terms(self._numbers.all(some)) for some in (tokens, odd_tokens)]))
         if len(self._keys):
             places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
             known = self._keys[places] == keys
@@ -135,12 +135,20 @@ class _Numbers(dict[str, int]):
         self[spelling] = number
         return number
 
+    def all(self, tokens: Sequence[str]) -> Keys:
+        """Return the numbers of words and breaks."""
+        return np.fromiter(map(self.__getitem__, tokens), np.uint64, len(tokens))
+
     def of(self, numbers: Sequence[int]) -> "_Numbers":
         """Return the numbers of some words alone, counted anew in the same order."""
         fewer = _Numbers(self._form)
         fewer.words = [self.words[number - BREAKS] for number in numbers]
         fewer._of_form = {word: number for number, word in enumerate(fewer.words, BREAKS)}
         return fewer
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and "'" not in text
 
 
 def _plain_tokens(texts: Sequence[str]) -> list[str]:

@@ -161,8 +161,10 @@ class Document(msgspec.Struct, frozen=True, gc=False):
         """
         own = self.language if self.language in languages else UNDETERMINED
         body: dict[str, Any] = {}
-        for name, said in zip(TRANSLATED_FIELDS, (self.title, self.text, self.attributes), strict=True):
-            texts = {language: texts[name] for language, texts in self.translated.items() if name in texts}
+        for name, said in (("title", self.title), ("text", self.text), ("attributes", self.attributes)):
+            texts = {}
+            if self.translated:
+                texts = {language: texts[name] for language, texts in self.translated.items() if name in texts}
             if said:
                 texts[own] = said
             if texts:
@@ -188,11 +190,11 @@ class Document(msgspec.Struct, frozen=True, gc=False):
             body["image_hash"] = self.image_hash
         if self.attrs:
             body["attrs"] = dict(self.attrs)
-        return body | self._made(vector_field, image_field)
+        self._add_made(body, vector_field, image_field)
+        return body
 
-    def _made(self, vector_field: str, image_field: str) -> dict[str, Any]:
-        """Return what stages have added to what the record said, as the index stores it."""
-        body: dict[str, Any] = {}
+    def _add_made(self, body: dict[str, Any], vector_field: str, image_field: str) -> None:
+        """Add what stages have added to what the record said, as the index stores it."""
         if self.detected:
             body["detected"] = {name: asdict(one) for name, one in self.detected.items()}
         if self.sources:
@@ -204,7 +206,6 @@ class Document(msgspec.Struct, frozen=True, gc=False):
         for place, vector in ((vector_field, self.embedding), (image_field, self.image_vector)):
             if vector is not None:
                 body[place] = vector.astype(np.float64).round(DIGITS).tolist()  # 5 times as fast as one by one
-        return body
 
 
 def _provenance_json(provenance: Mapping[str, Mapping[str, Provenance]]) -> dict[str, Any]:

@@ -29,5 +29,5 @@ def add_words(counter: VocabularyCounter, documents: Iterable[Document]) -> None
 
 def pack_words(folder: Path, alias: str, counter: VocabularyCounter) -> tuple[Packed, Packed]:
     """Make the files of an alias' words and values in the resources folder, still to be written."""
-    words = pack_vocabulary(folder, alias, counter.vocabulary())
+    words = pack_vocabulary(folder, alias, counter.rows())
     return words, pack_values(folder, alias, counter.values.rows())

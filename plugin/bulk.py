@@ -34,13 +34,13 @@ class BulkAction(msgspec.Struct, frozen=True, gc=False):
 
     def line(self) -> bytes:
         """Return its lines of a bulk body."""
-        meta: dict[str, Any] = {"_id": self.id}
+        meta = b'{"_id":%b' % encode_json(self.id)
         if self.version is not None:
-            meta |= {"version": self.version, "version_type": "external_gte"}
+            meta = b'%b,"version":%d,"version_type":"external_gte"' % (meta, self.version)
         if self.source is None:
-            return encode_json({"delete": meta}) + b"\n"
+            return b'{"delete":%b}}\n' % meta
         body = self.source if isinstance(self.source, bytes) else encode_json(self.source)
-        return b"%b\n%b\n" % (encode_json({"index": meta}), body)
+        return b'{"index":%b}}\n%b\n' % (meta, body)
 
 
 class BulkResult(msgspec.Struct, frozen=True, gc=False):

@@ -21,6 +21,8 @@ MAX_VALUES = 5000
 """A field with more different values names single products."""
 MAX_FIELDS = 10_000
 MIN_DOCUMENTS = 2
+CROWDED: dict[str, int] = {}
+"""Stands for the counts of a field that was let go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,6 @@ class ValueCounter:
     def __init__(self) -> None:
         self._counts: dict[str, dict[str, dict[str, int]]] = {}
         """By path and name, the counts of the values."""
-        self._crowded: set[str] = set()
         self._fields = 0
 
     def add(self, fields: Mapping[str, Any], under: str = "") -> None:
@@ -64,14 +65,12 @@ class ValueCounter:
                 known = counts.get(name)
                 if known is not None and value in known:
                     known[value] += 1
-                elif 0 < len(value.strip()) <= MAX_CHARACTERS and "\t" not in value:
+                elif known is not CROWDED and 0 < len(value.strip()) <= MAX_CHARACTERS and "\t" not in value:
                     self._count(under, name, " ".join(value.split()))
             elif isinstance(value, dict):
                 self.add(value, f"{under}{name}.")
 
     def _count(self, under: str, name: str, value: str) -> None:
-        if under + name in self._crowded:
-            return
         known = self._counts[under].get(name)
         if known is None:
             if self._fields >= MAX_FIELDS:
@@ -80,8 +79,7 @@ class ValueCounter:
             known = self._counts[under][name] = {}
         known[value] = known.get(value, 0) + 1
         if len(known) > MAX_VALUES:
-            self._crowded.add(under + name)
-            del self._counts[under][name]
+            self._counts[under][name] = CROWDED
 
     def rows(self) -> list[FieldValue]:
         """Return what was counted often enough, in a fixed order."""

@@ -3,7 +3,7 @@ documents at a time. A counter of Python's takes three times as long, and a term
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import filterfalse
 from operator import add
 
@@ -73,8 +73,8 @@ class TermCounts:
         if self._waiting > max(MERGED, len(self._keys) // 4) or len(self._keys) + self._waiting > self._max_terms:
             self._merge()
 
-    def terms(self) -> dict[str, int]:
-        """Return the counts by term, a word or two with a space between them, in the order of the terms."""
+    def terms(self) -> Iterator[tuple[str, int]]:
+        """Give each term, a word or two with a space between them, with its count, in the order of the terms."""
         self._merge()
         words = self._numbers.words
         order = sorted(range(len(words)), key=words.__getitem__)
@@ -88,7 +88,7 @@ class TermCounts:
         second = ["", *(f" {word}" for word in first[1:])]
         firsts = map(first.__getitem__, (keys >> _SHIFT).tolist())
         seconds = map(second.__getitem__, (keys & _LOW).tolist())
-        return dict(zip(map(add, firsts, seconds), self._counts[places].tolist(), strict=True))
+        return zip(map(add, firsts, seconds), self._counts[places].tolist(), strict=True)
 
     def _merge(self) -> None:
         if self._waiting:

@@ -9,10 +9,9 @@ import gzip
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path
 
 from rerank.errors import ResourceError
@@ -79,6 +78,12 @@ class Vocabulary:
         """Return the number of documents that hold `term`: one or two words as `catalogue_terms` gives them."""
         return self.counts.get(language, {}).get(term, 0)
 
+    def rows(self) -> Iterator[str]:
+        """Give the rows of its file: a comment with the document counts, then language, term, document frequency."""
+        yield _comment(self.documents)
+        for language in sorted(self.counts):
+            yield from _rows(language, sorted(self.counts[language].items()))
+
 
 class VocabularyCounter:
     """Counts the words of a catalogue; feed it texts in their source language, never machine translations.
@@ -121,7 +126,7 @@ class VocabularyCounter:
     def vocabulary(self, *, minimum: int = 1) -> Vocabulary:
         """Return what was counted, without the terms of fewer than `minimum` documents."""
         self._count()
-        counts = {language: counts.terms() for language, counts in self._counts.items()}
+        counts = {language: dict(counts.terms()) for language, counts in self._counts.items()}
         if minimum > 1:
             counts = {
                 language: {term: count for term, count in found.items() if count >= minimum}
@@ -129,24 +134,30 @@ class VocabularyCounter:
             }
         return Vocabulary(dict(self._documents), counts)
 
+    def rows(self) -> Iterator[str]:
+        """Give the rows of the vocabulary's file, without making the vocabulary: that takes half as long again."""
+        self._count()
+        yield _comment(self._documents)
+        for language in sorted(self._counts):
+            yield from _rows(language, self._counts[language].terms())
 
-def pack_vocabulary(folder: Path, alias: str, vocabulary: Vocabulary) -> Packed:
-    """Make `vocabulary/<alias>.tsv.gz` below the resources folder, still to be written.
 
-    Rows: language, term, document frequency; the first row is a comment with the document counts.
-    """
-    documents = " ".join(f"{language}={count}" for language, count in sorted(vocabulary.documents.items()))
-    rows = (
-        f"{language}\t{term}\t{counts[term]}"
-        for language, counts in sorted(vocabulary.counts.items())
-        for term in sorted(counts)
-    )
-    return pack(folder / "vocabulary" / f"{alias}.tsv.gz", chain([f"{_HEADER}{documents}"], rows))
+def _comment(documents: Mapping[str, int]) -> str:
+    return _HEADER + " ".join(f"{language}={count}" for language, count in sorted(documents.items()))
+
+
+def _rows(language: str, counts: Iterable[tuple[str, int]]) -> Iterator[str]:
+    return (f"{language}\t{term}\t{count}" for term, count in counts)
+
+
+def pack_vocabulary(folder: Path, alias: str, rows: Iterable[str]) -> Packed:
+    """Make `vocabulary/<alias>.tsv.gz` below the resources folder, still to be written, of a vocabulary's rows."""
+    return pack(folder / "vocabulary" / f"{alias}.tsv.gz", rows)
 
 
 def write_vocabulary(folder: Path, alias: str, vocabulary: Vocabulary) -> Path:
     """Write `vocabulary/<alias>.tsv.gz` below the resources folder, atomically; return its path."""
-    return pack_vocabulary(folder, alias, vocabulary).write()
+    return pack_vocabulary(folder, alias, vocabulary.rows()).write()
 
 
 def read_vocabulary(path: Path) -> Vocabulary:

@@ -41,7 +41,7 @@ def test_batches_add_up_whenever_they_are_merged(batches: list[list[str]]) -> No
         patch.setattr(term_counts, "MERGED", 3)
         for texts in batches:
             counts.add([joined_lines(text) for text in texts])
-    found = counts.terms()
+    found = dict(counts.terms())
     assert found == one_by_one([text for texts in batches for text in texts], "en")
     assert list(found) == sorted(found)
 
@@ -52,7 +52,7 @@ def test_what_is_forgotten_is_rare_and_what_is_left_is_never_too_high(documents:
     for words in documents:
         counts.add([" ".join(words)])
     exact = one_by_one([" ".join(words) for words in documents], "de")
-    found = counts.terms()
+    found = dict(counts.terms())
     assert len(found) <= 12
     assert all(count <= exact[term] for term, count in found.items())
     if len(exact) <= 12:
@@ -63,7 +63,7 @@ def test_after_forgetting_words_are_still_themselves() -> None:
     counts = TermCounts(str, 6)
     for place in range(40):
         counts.add([f"common words\nserial{place} of{place}"])
-    assert {term: count for term, count in counts.terms().items() if count > 1} == {
+    assert {term: count for term, count in counts.terms() if count > 1} == {
         "common": 40,
         "words": 40,
         "common words": 40,

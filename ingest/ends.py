@@ -1,5 +1,6 @@
-"""The two ends of a run through a model, which sets its pace: the first chunk goes in growing parts, so that the model
-begins at once, and the last batch in shrinking ones, so that little is left to write when the model is done."""
+"""The two ends of a run: the first chunk goes in growing parts, so that a model or the index begins at once, and
+through a model, which sets the pace, the last batch in shrinking ones, so that little is left to write when it is done.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace

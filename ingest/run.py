@@ -240,7 +240,8 @@ def _keep(written: _Written, dead_letters: DeadLetterFile, tally: Tally, ledger:
         if outcome.result == "failed":
             letters.append(document.record.letter(outcome.reason))
         else:
-            _tell_of_images(document, tally)
+            if document.problems:
+                _tell_of_images(document, tally)
             tally.count(document, outcome.result)
     if batch.deletes:
         ledger.bury(batch.deletes, written.gone, batch.feed)

@@ -254,7 +254,8 @@ def _run(
         notes = (*ending.notes, *_settle_letters(letters, options))
         for one in waiting:
             one.result()
-    target.refresh()  # what was deleted meanwhile
+    if record.tally.deleted:
+        target.refresh()  # they went meanwhile
     return RunReport(
         alias=options.alias,
         index=index,
@@ -351,8 +352,7 @@ def _items(
     tally: Tally,
     vectorize: Vectorize | None,
 ) -> Iterable[Chunk | Batch]:
-    first = growing(options.batch_size) if stages.embedder is not None else ()
-    chunks = read_chunks(feeds, options.batch_size, options.limit, first=first)
+    chunks = read_chunks(feeds, options.batch_size, options.limit, first=growing(options.batch_size))
     if options.fusion is None:
         return chunks
     prepared = (check(batch, stages) for batch in lanes.run((prepare,), chunks))

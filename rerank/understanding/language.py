@@ -164,13 +164,16 @@ def _primary(prior: str | None) -> str | None:
     return prior.split("-")[0].lower() if prior else None
 
 
+_NO_SCRIPT = Detection(UNDETERMINED, 0.0)
+
+
 def _by_script(text: str) -> Detection:
     if text.isascii() or ord(max(text)) < _SCRIPTS[0][0]:  # Latin alone, as most are
-        return Detection(UNDETERMINED, 0.0)
+        return _NO_SCRIPT
     letters = [letter for letter in text if letter.isalpha()]
     scripts = [language for letter in letters if (language := _script(letter))]
     if not scripts:
-        return Detection(UNDETERMINED, 0.0)
+        return _NO_SCRIPT
     # Kana beside Han is Japanese, however much Han there is.
     best = "ja" if "ja" in scripts else max(dict.fromkeys(scripts), key=scripts.count)
     return Detection(best, round(len(scripts) / len(letters), 4))

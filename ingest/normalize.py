@@ -4,19 +4,15 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import partial
 from math import isfinite
 from typing import Any
 
 from ingest.html_text import html_to_text
-from ingest.memo import Memo
+from ingest.memo import SIZE
 
 INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff\ufffe\uffff]|[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 SUSPECT = re.compile(r"[^\t\n\r\x20-%'-;=-\[\]-~]")
 """What makes ASCII text worth a second look, `<`, `&` and backslashes with it; most has none."""
-
-SHORT_CHARS = 40
-"""Longer values seldom come again."""
 
 C1_CONTROL = re.compile("[\x80-\x9f]")
 ESCAPED_BREAK = re.compile(r"\\r\\n|\\[nrt](?![a-z]{3})")
@@ -69,7 +65,7 @@ def _clean_thoroughly(text: str, *, markup: bool) -> str:
 def clean_value(value: Any) -> Any:
     """Return a JSON value with clean strings, without nulls, numbers that JSON lacks, and blank keys."""
     if isinstance(value, str):
-        return _SHORT[value] if len(value) <= SHORT_CHARS else clean_text(value, markup=False)
+        return value if _is_tidy(value) else clean_text(value, markup=False)
     if isinstance(value, dict):
         return _clean_mapping(value)
     if isinstance(value, list):
@@ -80,23 +76,44 @@ def clean_value(value: Any) -> Any:
 
 
 def _clean_mapping(given: Mapping[Any, Any]) -> dict[str, Any]:
-    cleaned: dict[str, Any] = {}
-    for key, item in given.items():
+    cleaned = dict(given) if _TIDY_NAMES.issuperset(given) else _clean_names(given)
+    blank: list[str] = []
+    for name, item in cleaned.items():
         kind = type(item)
-        if kind is str and len(item) <= SHORT_CHARS:
-            item = _SHORT[item]
-        elif kind is float:
-            item = item if isfinite(item) else None
-        elif kind is not bool:
-            item = clean_value(item)
-        name = _SHORT[key] if type(key) is str else clean_text(str(key), markup=False)
-        if name and item is not None:
-            cleaned[name] = item
+        if kind is str:
+            if not _is_tidy(item):
+                cleaned[name] = clean_text(item, markup=False)
+        elif kind is not bool and not (kind is float and isfinite(item)):
+            cleaned[name] = item = clean_value(item)
+            if item is None:
+                blank.append(name)
+    for name in blank:
+        del cleaned[name]
     return cleaned
 
 
-_SHORT = Memo(partial(clean_text, markup=False))
-"""Names and values of attributes, which come again and again."""
+def _clean_names(given: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return a mapping with clean names, without blank ones; of two keys with one name the later one that has a value
+    stands. Remembers tidy ones: attributes come again and again."""
+    named: dict[str, Any] = {}
+    for key, item in given.items():
+        name = clean_text(str(key), markup=False)
+        if name == key and name:
+            if len(_TIDY_NAMES) >= SIZE:
+                _TIDY_NAMES.clear()
+            _TIDY_NAMES.add(name)
+        if name and item is not None and not (isinstance(item, float) and not isfinite(item)):
+            named[name] = item
+    return named
+
+
+_TIDY_NAMES: set[str] = set()
+
+
+def _is_tidy(text: str) -> bool:
+    """Say whether a text is ASCII that `clean_text` leaves as it is, as nearly all values of attributes are: told in
+    less time than it takes to look a value up among those met before."""
+    return text.isascii() and text.isprintable() and "\\" not in text and "  " not in text and text.strip() == text
 
 
 def parse_price(value: Any) -> tuple[float | None, str | None]:

@@ -89,9 +89,10 @@ def parse_measures(texts: Iterable[str]) -> tuple[str, ...]:
     # A line each: no measure spans two.
     text = "\n".join(texts)
     candidates = (_ASCII_CANDIDATE if text.isascii() else _CANDIDATE).findall(text)
-    if not candidates:
+    measures = [_measure(*parts) for parts in candidates if parts[2].lower() in SPELLINGS]
+    if not measures:
         return ()
-    found = dict.fromkeys([_measure(*parts) for parts in candidates])
+    found = dict.fromkeys(measures)
     found.pop(None, None)
     return tuple(islice(found, MAX_MEASURES))  # type: ignore[arg-type]
 

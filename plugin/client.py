@@ -15,6 +15,9 @@ from plugin.stack import read_stack
 
 __all__ = ["BUSY", "OpenSearch", "cluster_errors", "cluster_id", "connect"]
 
+CONNECTIONS = 8
+"""Kept open to a node for threads that ask side by side; of the default, one, the others are closed at each answer."""
+
 BUSY = frozenset({429, 502, 503, 504})
 """Statuses of a cluster, or of one item of a bulk request, that may go through later."""
 
@@ -29,7 +32,7 @@ def connect(url: str | None = None, *, timeout_s: float = 60.0) -> OpenSearch:
         raise ClusterError(
             "no node is running: start one with `plugin up`, or name a cluster by --url or $POLYRANK_URL"
         )
-    return OpenSearch(chosen, timeout=timeout_s, max_retries=0)
+    return OpenSearch(chosen, timeout=timeout_s, max_retries=0, pool_maxsize=CONNECTIONS)
 
 
 @contextmanager

@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.html_text import html_to_text
-from ingest.normalize import _clean_thoroughly, clean_text, clean_value, is_gtin, parse_gtins, parse_moment, parse_price
+from ingest.normalize import (
+    _clean_thoroughly,
+    _is_tidy,
+    clean_text,
+    clean_value,
+    is_gtin,
+    parse_gtins,
+    parse_moment,
+    parse_price,
+)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +64,44 @@ def test_clean_text_is_valid_single_spaced_and_stable(text: str) -> None:
 def test_values_lose_what_json_and_an_index_cannot_hold() -> None:
     dirty = {"a": None, " b ": float("nan"), "c": ["x\x00", None, 1], "": "no key", "d": {"e": "\ud800"}, "f": False}
     assert clean_value(dirty) == {"c": ["x", 1], "d": {"e": "\ufffd"}, "f": False}
+
+
+ODD_TEXTS = [
+    "a",
+    " a",
+    "a ",
+    "a  b",
+    "a\tb",
+    "a\\nb",
+    "\x00a",
+    "\xada",
+    "\xe9",
+    "e\u0301",
+    "<b>",
+    "",
+    " ",
+    "\ud800",
+    "\\",
+]
+ODD_VALUES = [None, True, 1, 0.5, float("nan"), float("inf"), 10**400, ["a ", None], {" x": None, "y": " z"}]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(ODD_TEXTS), st.sampled_from([*ODD_TEXTS, *ODD_VALUES])), max_size=6).map(dict)
+)
+def test_a_mapping_is_cleaned_as_each_of_its_names_and_values_is(given: dict[str, object]) -> None:
+    one_by_one: dict[str, object] = {}
+    for name, item in given.items():
+        value = clean_text(item, markup=False) if isinstance(item, str) else clean_value(item)
+        if clean_text(name, markup=False) and value is not None:
+            one_by_one[clean_text(name, markup=False)] = value
+    for _ in range(2):  # the second time its names are known
+        assert list(clean_value(given).items()) == list(one_by_one.items())
+
+
+@given(st.text("ab 1\\n<&|-.\t\xe9\u0301\x7f", max_size=8))
+def test_a_tidy_text_is_one_that_cleaning_leaves_as_it_is(text: str) -> None:
+    assert not _is_tidy(text) or clean_text(text, markup=False) == _clean_thoroughly(text, markup=False) == text
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Runs are killed, the cluster fails, feeds shrink: nothing is lost, nothing is twice, nothing comes back."""
 
+import gzip
 import json
 import random
 from collections.abc import Iterator
@@ -94,6 +95,26 @@ def test_a_cluster_that_stays_away_ends_the_run_with_5_and_the_next_goes_on(node
     assert "gave up after 0 s" in result.stderr or "gave up after 1 s" in result.stderr
     again = numbers(run(node.url, feed, "safe-flaky"))
     assert (again["unchanged"], again["created"]) == (20, 20)
+
+
+def test_a_run_that_fails_leaves_the_words_of_the_catalogue_as_they_were(node: RunningNode, tmp_path: Path) -> None:
+    feed, broken = tmp_path / "feed.jsonl", tmp_path / "broken.jsonl.gz"
+    own = ("--resources", str(tmp_path / "resources"), "--batch-size", "20")
+    feed.write_text("".join(json.dumps({"id": str(one), "title": "Lamp", "lang": "en"}) + "\n" for one in range(40)))
+    assert run(node.url, feed, "safe-flaky", *own).exit_code == 0
+    files = [tmp_path / "resources" / kind / "safe-flaky.tsv.gz" for kind in ("vocabulary", "values")]
+    before = [one.read_bytes() for one in files]
+    broken.write_bytes(gzip.compress(feed.read_bytes().replace(b"Lamp", b"Chair"))[:-9])
+    assert run(node.url, broken, "safe-flaky", *own).exit_code == 4
+    assert [one.read_bytes() for one in files] == before
+    feed.write_bytes(feed.read_bytes().replace(b"Lamp", b"Stool"))
+    with flaky_cluster(node.url, faults=["pass", *["busy"] * 10_000]) as flaky:
+        assert run(flaky.url, feed, "safe-flaky", *own, "--patience", "0.5").exit_code == 5
+    assert [one.read_bytes() for one in files] == before
+    assert run(node.url, feed, "safe-flaky", *own).exit_code == 0
+    assert [one.read_bytes() for one in files] != before
+    kept = [path.name for path in (tmp_path / "resources").rglob("*") if path.is_file()]
+    assert all(not name.startswith(".") for name in kept)
 
 
 def test_a_feed_that_shrank_is_refused_and_one_that_lost_a_product_loses_it(node: RunningNode, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ memory.
 """
 
 import logging
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
@@ -207,7 +206,7 @@ class _Written:
 def _written(batches: Iterator[Batch], sink: Sink, writers: int, tally: Tally) -> Iterator[_Written]:
     """Write batches, some side by side; give them in their order."""
     pool = ThreadPoolExecutor(writers, thread_name_prefix="write")
-    flying: deque[tuple[frozenset[str], Future[_Written]]] = deque(maxlen=writers)
+    flying: list[tuple[frozenset[str], Future[_Written]]] = []
 
     def write(batch: Batch) -> _Written:
         begun = perf_counter()
@@ -218,6 +217,7 @@ def _written(batches: Iterator[Batch], sink: Sink, writers: int, tally: Tally) -
     def submit(batch: Batch) -> Future[_Written]:
         ids = frozenset([*(document.id for document in batch.documents), *batch.deletes])
         wait([future for others, future in flying if not ids.isdisjoint(others)])
+        flying[:] = [one for one in flying if not one[1].done()]  # what is done would hold its documents
         future = pool.submit(write, batch)
         flying.append((ids, future))
         return future

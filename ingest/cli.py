@@ -25,7 +25,7 @@ from ingest.logs import log_to_stderr, say_error
 from ingest.record import last_schemas, recorded
 from ingest.reindex_cli import reindex_group
 from ingest.report import RunReport, Tally
-from ingest.run import BATCH_SIZE, feed_key
+from ingest.run import BATCH_SIZE, PLAIN_BATCH_SIZE, feed_key
 from ingest.session import RunOptions, rehearse
 from ingest.session import ingest as run_ingest
 from ingest.sources.shop import open_shop
@@ -111,7 +111,10 @@ OPTIONS: Sequence[Callable[[Any], Any]] = (
     ),
     click.option("--pipeline/--no-pipeline", default=True, show_default=True, help="Install the search pipeline."),
     click.option(
-        "--batch-size", default=BATCH_SIZE, show_default=True, type=click.IntRange(1, 10_000), help="Records a batch."
+        "--batch-size",
+        type=click.IntRange(1, 10_000),
+        show_default=f"{BATCH_SIZE}; {PLAIN_BATCH_SIZE} without translation and vectors",
+        help="Records a batch.",
     ),
     click.option(
         "--workers",

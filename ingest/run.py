@@ -32,11 +32,22 @@ from rerank.understanding.vocabulary import VocabularyCounter
 log = logging.getLogger("polyrank.ingest.run")
 
 BATCH_SIZE = 500
+PLAIN_BATCH_SIZE = 1000
+"""Where nothing is done to documents between cleaning and writing: 4 % less work for the client, and 18 MiB."""
+
 CHUNK_CHARS = 4_000_000
 """A chunk whose texts are longer ends: a line may have millions of characters, and a hundred are no small batch."""
 
+MAKING = (translate, embed, see)
+"""The steps that make something of a document that is to be written."""
+
 SHOWN = 3
 """Images of one kind of failure that the log names."""
+
+
+def batch_size(stages: Stages) -> int:
+    """Return how many records a batch suit what these stages do."""
+    return BATCH_SIZE if any(works(step, stages) for step in MAKING) else PLAIN_BATCH_SIZE
 
 
 def read_chunks(
@@ -120,7 +131,7 @@ def run_stages(
     """
     tally, book, lanes = tally or Tally(), ledger or Ledger(), lanes or OwnProcess(stages)
     prepared = lanes.run((prepare,), _timed(items, tally))
-    steps = [step for step in (translate, embed, see) if works(step, stages)]
+    steps = [step for step in MAKING if works(step, stages)]
     compared = ahead(_compared(prepared, stages, tally, book, counter, whole=not steps))
     made = lanes.run(steps, shrinking_at_end(compared, nearing_end)) if steps else followed(compared, nearing_end)
     try:

@@ -25,7 +25,7 @@ from ingest.lock import locked
 from ingest.plan import Plan, bare_stages, is_local, open_memory
 from ingest.record import RunRecord, failures_recorded
 from ingest.report import RunReport, Tally
-from ingest.run import BATCH_SIZE, count_languages, read_chunks, run_stages
+from ingest.run import BATCH_SIZE, batch_size, count_languages, read_chunks, run_stages
 from ingest.sinks import RehearsalSink
 from ingest.stages import Batch, Chunk, Stages, check, prepare
 from ingest.sweep import MAX_DELETE_FRACTION
@@ -69,7 +69,8 @@ class RunOptions:
     the alias' vocabulary. `into`: an existing index to fill beside the one behind the alias; None: that one.
     `replayed`: the dead-letter file that is read, and goes when its records are indexed or in `dead_letters`; None
     where none is, or where it stays. `workers`: processes that clean, translate and embed, below 2 this one; with `on`
-    "ray": tasks at once, 0 for as many as the cluster has CPUs.
+    "ray": tasks at once, 0 for as many as the cluster has CPUs. `batch_size`: None: by what is done, see
+    `run.batch_size`.
     """
 
     alias: str
@@ -82,7 +83,7 @@ class RunOptions:
     translate: bool = True
     translate_fields: tuple[str, ...] = ("title",)
     pipeline: bool = True
-    batch_size: int = BATCH_SIZE
+    batch_size: int | None = None
     dead_letters: Path | None = None
     limit: int | None = None
     url: str | None = None
@@ -204,7 +205,7 @@ def _run(
             if options.whole_catalogue:
                 reading = replace(plan, translates=False, embeds=False, images=None)
                 with closing(open_lanes(options.on, options.workers, reading, bare)) as lanes:
-                    counted = count_words(read_chunks(feeds, options.batch_size, options.limit), lanes)
+                    counted = count_words(read_chunks(feeds, options.batch_size or BATCH_SIZE, options.limit), lanes)
                 if all_whole(feeds):
                     for packed in pack_words(resources.folder, options.alias, counted):
                         packed.write()
@@ -352,11 +353,12 @@ def _items(
     tally: Tally,
     vectorize: Vectorize | None,
 ) -> Iterable[Chunk | Batch]:
-    chunks = read_chunks(feeds, options.batch_size, options.limit, first=growing(options.batch_size))
+    size = options.batch_size or batch_size(stages)
+    chunks = read_chunks(feeds, size, options.limit, first=growing(size))
     if options.fusion is None:
         return chunks
     prepared = (check(batch, stages) for batch in lanes.run((prepare,), chunks))
-    return fuse_batches(count_languages(prepared, tally), Fusion(options.fusion, vectorize), options.batch_size)
+    return fuse_batches(count_languages(prepared, tally), Fusion(options.fusion, vectorize), size)
 
 
 def _can_translate(translators: Translators | None, options: RunOptions) -> bool:

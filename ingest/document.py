@@ -161,7 +161,7 @@ class Document(msgspec.Struct, frozen=True, gc=False):
         """
         own = self.language if self.language in languages else UNDETERMINED
         body: dict[str, Any] = {}
-        for name, said in (("title", self.title), ("text", self.text), ("attributes", self.attributes)):
+        for name, said in zip(TRANSLATED_FIELDS, (self.title, self.text, self.attributes), strict=True):
             texts = {}
             if self.translated:
                 texts = {language: texts[name] for language, texts in self.translated.items() if name in texts}

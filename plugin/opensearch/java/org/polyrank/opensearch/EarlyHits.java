@@ -103,7 +103,7 @@ final class EarlyHits extends BeforeFetch {
             if (docs.totalHits.relation() != TotalHits.Relation.EQUAL_TO) relation = docs.totalHits.relation();
             whole &= !shard.searchTimedOut();
         }
-        hits.sort((a, b) -> Float.compare(b.score(), a.score())); // stable: shards in their order among equals
+        hits.sort(Ranking.Hit.BEST_FIRST);
         SearchSourceBuilder source = context.getRequest().source();
         List<Ranking.Hit> top = hits.size() > source.size() ? List.copyOf(hits.subList(0, source.size())) : hits;
         leave(sink.apply(new Found(top, total(total, relation, source.trackTotalHitsUpTo()), whole, shards.length())), shards);

@@ -177,7 +177,7 @@ final class PageRound {
 
     /** The documents of the page and behind it in their order, those left out that are gone; begins at rank 1. */
     private List<Scored> page(Map<DocKey, Place> places, List<Ranking.Hit> neighbours) {
-        neighbours.sort((a, b) -> Float.compare(b.score(), a.score())); // stable: shards in their order among equals
+        neighbours.sort(Ranking.Hit.BEST_FIRST);
         int window = Math.min(neighbours.size(), knn.shared().window());
         HybridSearch.Outcome outcome = fusion.apply(new Ranking(knn.key(), knn.weight(), List.copyOf(neighbours.subList(0, window))));
         List<Scored> page = new ArrayList<>();

@@ -77,7 +77,10 @@ public final class RankedDocsQueryBuilder extends AbstractQueryBuilder<RankedDoc
         this.only = only;
     }
 
-    /** The query when hits get names, inner hits or slots of it, or may, else null: by its text, because not every query shows its parts to a visitor; a wrapped one cannot be read, nor one that fails to be written. */
+    /**
+     * The query when hits get names, inner hits or slots of it, or may, else null: by its text, because not every query shows its parts to a
+     * visitor; a wrapped one cannot be read, nor one that fails to be written.
+     */
     static QueryBuilder naming(QueryBuilder query) {
         if (query == null) return null;
         try {

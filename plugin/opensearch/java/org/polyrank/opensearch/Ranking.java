@@ -1,5 +1,6 @@
 package org.polyrank.opensearch;
 
+import java.util.Comparator;
 import java.util.List;
 
 /**
@@ -16,5 +17,8 @@ record Ranking(String retriever, double weight, List<Hit> hits) {
      * @param at Lucene's number of the document in the shard that found it, good for as long as that shard's reader; -1 when it is not known
      * @param told whether the shard was asked if the caller's query matches it, and says so
      */
-    record Hit(DocKey doc, float score, int at, boolean told) {}
+    record Hit(DocKey doc, float score, int at, boolean told) {
+        /** For a stable sort: equal scores keep their order, that of the shards. */
+        static final Comparator<Hit> BEST_FIRST = (a, b) -> Float.compare(b.score(), a.score());
+    }
 }

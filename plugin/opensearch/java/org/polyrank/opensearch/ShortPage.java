@@ -78,15 +78,15 @@ final class ShortPage {
         boolean counted = upTo != SearchContext.TRACK_TOTAL_HITS_DISABLED;
         TotalHits lexicalTotal = outcome.lexical().total();
         boolean enough = counted && lexicalTotal.relation() == TotalHits.Relation.GREATER_THAN_OR_EQUAL_TO;
-        boolean atHand = counted && (outcome.told() != null || outcome.lexical().hits().size() == lexicalTotal.value());
+        boolean tells = outcome.told() == null && mustBeTold(request, outcome.lexical());
         // only where the last search must say which of the window are lexical hits does it need the whole window
-        int wanted = counted && !enough && !atHand ? outcome.ranked().size() : endOfPage(request) + SPARE;
+        int wanted = tells ? outcome.ranked().size() : endOfPage(request) + SPARE;
         Rewrite.only(source, outcome.ranked(), outcome.lexical().highestScore(), wanted);
         if (!counted) return;
         source.trackTotalHits(false);
         if (enough) {
             note.onResponse(response -> completed(response, lexicalTotal));
-        } else if (atHand) {
+        } else if (!tells) {
             long both = outcome.ranked().stream().filter(doc -> isLexical(doc.candidate(), outcome.told())).count();
             TotalHits total = total(lexicalTotal.value() + outcome.ranked().size() - both, upTo);
             note.onResponse(response -> completed(response, total));

@@ -57,7 +57,8 @@ final class WindowRound {
     }
 
     /**
-     * Runs it; `source` is the kNN search, `told` see {@link EarlyHits#sorted}, `lexical` are the lexical hits that are fused, `reads` how many of the fused documents are read.
+     * Runs it; `source` is the kNN search, `told` see {@link EarlyHits#sorted}, `lexical` are the lexical hits that are fused, `reads` how
+     * many of the fused documents are read.
      * Fails when a shard gave no neighbours, unless all time is used up; else there is a window, with as many documents as came.
      */
     CompletableFuture<HybridSearch.Outcome> run(
